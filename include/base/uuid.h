@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * UUID version 7 (RFC 9562 section 5.7): milliseconds, then a counter in rand_a that keeps ids of one process in
+ * order within a millisecond, then random bits from getrandom, fetched in batches.
+ */
+#ifndef BASE_UUID_H
+#define BASE_UUID_H
+
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct uuid {
+	uint8_t bytes[16];
+};
+
+enum { UUID_TEXT_SIZE = 37 };
+
+/* Never fails: without entropy the process ends with a message (exit 70), as nothing safe can be done. */
+struct uuid uuid_v7(void);
+/* Lower case, NUL-terminated. */
+void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE]);
+/* Any version, either case; 0 or -EINVAL. */
+int uuid_parse(struct str s, struct uuid *ret) MUST_CHECK;
+
+#endif
