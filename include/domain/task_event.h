@@ -18,6 +18,7 @@ struct task_event {
 	enum task_event_kind kind;
 	struct uuid id;
 	int64_t at_us;
+	struct str source;         /* the role that made it: "chat-api" */
 	struct str correlation_id;
 	struct str causation_id; /* .p NULL: none */
 	struct str trace_id;     /* 32 hex digits, or empty */

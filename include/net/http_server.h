@@ -34,16 +34,21 @@ struct http_request {
 
 /* Called when the head is complete, before any body byte is accepted.
  * >= 0: accept, with a body of at most that many bytes (0: no body allowed; a longer one is 413 before it is read).
- * < 0: refused; *err says why; the server answers by on_refused and closes. */
+ * < 0: refused; *reterr says why; the server answers through on_problem and closes. */
 typedef int64_t http_head_fn(struct http_request *rq, void *arg, struct err *reterr);
 /* The body is complete. The callee answers now or later. */
 typedef void http_request_fn(struct http_request *rq, void *arg);
 /* The client is gone (EOF, reset, deadline) or the server is torn down, after on_request and before the answer was complete. Replies from now
  * on do nothing. The callee still releases. */
 typedef void http_abort_fn(struct http_request *rq, void *arg);
-/* Writes the body of an error answer (problem+json) into out and says whether to add headers through
- * http_extra_header. Also called for errors found by the parser, when rq->user is NULL. */
-typedef void http_problem_fn(struct http_request *rq, const struct err *e, struct buf *out, void *arg);
+/*
+ * Writes the body of an error answer (problem+json) into out and its headers (Content-Type, Allow,
+ * WWW-Authenticate, Retry-After, X-Request-Id ...) into headers, at most max_headers; returns how many. Their
+ * values live as long as the request. Called for what on_head refused and for what the server finds itself (bad
+ * head, body too long, deadlines, too many connections); rq->user is NULL where on_head was never called.
+ */
+typedef size_t http_problem_fn(struct http_request *rq, const struct err *e, struct buf *out,
+			       struct http_header *headers, size_t max_headers, void *arg);
 /* After the last byte of an answer was handed to the kernel or the connection broke: for access logs and metrics. */
 typedef void http_done_fn(struct http_request *rq, int status, uint64_t bytes_sent, void *arg);
 

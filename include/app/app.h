@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One running process: its configuration, loop, listeners and the handles its role needs.
+ */
+#ifndef APP_APP_H
+#define APP_APP_H
+
+#include "app/role.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct auth_verifier;
+struct db;
+struct task_store;
+
+/* Ready only while the database answers and has the schema this binary knows. */
+struct app;
+
+struct loop *app_loop(struct app *app);
+const struct config *app_config(const struct app *app);
+/* NULL unless the role needs it. */
+struct db *app_db(struct app *app);
+struct auth_verifier *app_auth(struct app *app);
+/* What the role keeps for its handlers. */
+void app_set_role_state(struct app *app, void *state);
+void *app_role_state(struct app *app);
+/* Answered from memory. reterr (may be NULL) says what is missing. */
+bool app_is_ready(const struct app *app, struct err *reterr);
+
+/* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is unavailable), 70, 78. */
+int app_run(const struct role *role, const struct config *config);
+
+#endif

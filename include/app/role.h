@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A role is a const struct: everything a service of todod is. --list-roles, --describe, the router, OpenAPI,
+ * the route metrics and the configuration are derived from these tables and from nothing else.
+ */
+#ifndef APP_ROLE_H
+#define APP_ROLE_H
+
+#include "base/config.h"
+#include "base/err.h"
+#include "net/http_parser.h"
+
+#include <stddef.h>
+
+struct app;
+struct request;
+
+/* What app opens for a role before start(); a process has no handle it did not ask for. */
+enum role_need {
+	NEED_DB = 1 << 0,   /* PostgreSQL */
+	NEED_AUTH = 1 << 1, /* keys to verify tokens */
+};
+
+/* Handlers run on a fiber and answer exactly once by reply_*(), also on failure. */
+typedef void route_handler_fn(struct request *rq);
+
+enum route_flag {
+	ROUTE_PUBLIC = 1 << 0,     /* no token needed */
+	ROUTE_IDEMPOTENT = 1 << 1, /* takes Idempotency-Key */
+	ROUTE_IF_MATCH = 1 << 2,   /* takes If-Match */
+	ROUTE_ETAG = 1 << 3,       /* answers with ETag, and 304 to If-None-Match on GET */
+	ROUTE_OPTIONAL_BODY = 1 << 4,
+};
+
+enum param_in { PARAM_QUERY, PARAM_HEADER, PARAM_PATH };
+
+/* One parameter beside those that flags and the pattern imply. A table ends with a NULL name. */
+struct route_param {
+	const char *name;
+	enum param_in in;
+	const char *schema; /* JSON Schema */
+	const char *doc;
+};
+
+/* One answer that is not an error common to all routes. A table ends with status 0. */
+struct route_answer {
+	int status;
+	const char *schema; /* JSON Schema of the body; NULL: no body */
+	const char *doc;
+	const char *headers; /* names separated by spaces; documented in app/openapi */
+};
+
+struct route {
+	enum http_method method;
+	const char *pattern; /* "/api/{user_id}/tasks/{id}": a {name} matches one segment */
+	const char *operation; /* OpenAPI operationId; also the metric label */
+	const char *summary;
+	unsigned flags;
+	size_t body_max;           /* bytes; 0: no body */
+	const char *body_schema;   /* JSON Schema; NULL when body_max is 0 */
+	const struct route_param *params;
+	const struct route_answer *answers;
+	const struct err_kind *const *errors; /* kinds beyond the common ones, NULL-terminated; may be NULL */
+	route_handler_fn *handler;
+};
+
+struct role {
+	const char *name, *summary;
+	unsigned needs;
+	unsigned default_port;            /* ops is +100 */
+	const struct route *routes;       /* ends with a NULL pattern */
+	const char *schemas;              /* JSON object: components.schemas of the routes */
+	const struct config_key *config;  /* NULL: none beyond app's */
+	/* Everything app opened is ready. */
+	int (*start)(struct app *app, struct err *reterr);
+	void (*stop)(struct app *app);
+};
+
+extern const struct role *const ROLES[]; /* NULL-terminated, from roles/roles.def */
+const struct role *role_find(const char *name);
+
+#endif
