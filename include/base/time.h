@@ -21,8 +21,8 @@ struct civil { /* a wall-clock reading without a zone */
 	int microsecond;
 };
 
-int64_t time_now_us(void);         /* wall clock */
-int64_t time_monotonic_ms(void);
+int64_t time_now_us(void);       /* wall clock */
+int64_t time_monotonic_ms(void); /* never goes back; from an arbitrary start */
 
 /* Days from 1970-01-01 to the date; the date must be valid. */
 int64_t time_days_from_civil(int year, int month, int day);
@@ -34,8 +34,8 @@ int64_t time_civil_to_s(const struct civil *c);
 void time_civil_from_s(int64_t s, struct civil *ret);
 
 /*
- * RFC 3339 date-time: T or t or space, fraction of 1 to 9 digits (cut to microseconds), Z, z or +hh:mm.
- * *ret_has_offset false: there was no offset and *ret_civil is a local reading, *ret_us as if it were UTC.
+ * RFC 3339 date-time: T or t or space, fraction of 1 to 9 digits (cut to microseconds), Z, z, +hh:mm or -hh:mm.
+ * *ret_civil is the reading as written. *ret_has_offset false: there was no offset, *ret_us is as if it were UTC.
  * 0; -EINVAL for anything else, a date that does not exist, second 60, a year outside 1..9999 after the
  * offset is applied.
  */
@@ -44,7 +44,8 @@ int time_parse_rfc3339(struct str s, int64_t *ret_us, struct civil *ret_civil, b
 int time_parse_date(struct str s, int *ret_year, int *ret_month, int *ret_day) MUST_CHECK;
 
 enum { TIME_RFC3339_SIZE = 28 };
-/* "2026-11-21T12:00:00Z", or with ".123456" when the microseconds are not zero. Returns the length. */
+/* "2026-11-21T12:00:00Z", or with ".123456" when the microseconds are not zero. NUL-terminated; returns the
+ * length. An instant outside years 1 to 9999 shows as the first or last one of them. */
 size_t time_format_rfc3339(int64_t us, char out[TIME_RFC3339_SIZE]);
 
 #endif
