@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Metrics in the Prometheus text format 0.0.4.
+ *
+ * A family is known by its name and holds its series in the order they came, which is the order they are
+ * shown in: the format wants all lines of a family together. Series are also reachable by a hash of
+ * family and labels, because a route asks for "its" counter with a status code it has not seen before.
+ * All memory is of this module and lives until metrics_done; nobody may use a series after that.
+ */
+#include "base/metrics.h"
+
+#include "base/hash.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SERIES_MAX = 4096, COLLECTORS_MAX = 64, HASH_SLOTS = 1024, BOUNDS = 13, NUMBER_SIZE = 32 };
+
+/* Upper bounds of the buckets in seconds, as text too: the text is the label and never varies. */
+static const double bounds[BOUNDS] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
+static const char *const bound_names[BOUNDS] = { "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
+						 "0.25",  "0.5",    "1",     "2.5",  "5",     "10" };
+
+struct histogram {
+	double sum;
+	uint64_t counts[BOUNDS + 1]; /* each observation in one bucket; the last has no bound */
+};
+
+struct metric {
+	enum metric_type type;
+	const struct metric_family *family;
+	uint64_t count; /* counter: its value; histogram: observations */
+	double value;	/* gauge */
+	struct histogram *histogram;
+	struct metric *next_in_family;
+	struct metric *next_in_slot;
+	char labels[]; /* NUL-terminated */
+};
+
+struct family {
+	const struct metric_family *spec;
+	struct metric *first, *last;
+	struct family *next;
+};
+
+struct collector {
+	metric_collect_fn *fn;
+	void *arg;
+};
+
+static struct {
+	struct family *first, *last;
+	struct metric *slots[HASH_SLOTS];
+	size_t n_series;
+	struct collector collectors[COLLECTORS_MAX];
+	size_t n_collectors;
+} registry;
+
+/* What callers get when there is no room: it counts, and nobody sees it. */
+static struct histogram spare_histogram;
+static struct metric spare = { .histogram = &spare_histogram };
+
+static struct family *find_family(const struct metric_family *spec)
+{
+	for (struct family *f = registry.first; f; f = f->next)
+		if (f->spec == spec || strcmp(f->spec->name, spec->name) == 0)
+			return f;
+	return NULL;
+}
+
+static struct family *add_family(const struct metric_family *spec)
+{
+	struct family *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->spec = spec;
+	if (registry.last)
+		registry.last->next = f;
+	else
+		registry.first = f;
+	registry.last = f;
+	return f;
+}
+
+static struct metric *new_series(const struct metric_family *spec, const char *labels)
+{
+	size_t size = strlen(labels) + 1;
+	struct metric *m = calloc(1, sizeof(*m) + size);
+
+	if (!m)
+		return NULL;
+	if (spec->type == METRIC_HISTOGRAM) {
+		m->histogram = calloc(1, sizeof(*m->histogram));
+		if (!m->histogram) {
+			free(m);
+			return NULL;
+		}
+	}
+	m->type = spec->type;
+	m->family = spec;
+	memcpy(m->labels, labels, size);
+	return m;
+}
+
+static struct metric **find_slot(const struct metric_family *spec, const char *labels)
+{
+	uint64_t hash = hash_stable64(str_from(labels)) ^ hash_stable64(str_from(spec->name));
+
+	return &registry.slots[hash % HASH_SLOTS];
+}
+
+static struct metric *add_series(const struct metric_family *spec, const char *labels, struct metric **slot)
+{
+	struct family *f = find_family(spec);
+	struct metric *m;
+
+	if (registry.n_series == SERIES_MAX)
+		return NULL;
+	if (!f)
+		f = add_family(spec);
+	if (!f)
+		return NULL;
+	assert(f->spec->type == spec->type); /* one name, one type: anything else breaks the exposition */
+	m = new_series(spec, labels);
+	if (!m)
+		return NULL;
+	if (f->last)
+		f->last->next_in_family = m;
+	else
+		f->first = m;
+	f->last = m;
+	m->next_in_slot = *slot;
+	*slot = m;
+	registry.n_series++;
+	return m;
+}
+
+struct metric *metric_get(const struct metric_family *family, const char *labels)
+{
+	struct metric **slot = find_slot(family, labels);
+	struct metric *m;
+
+	for (m = *slot; m; m = m->next_in_slot)
+		if (strcmp(m->family->name, family->name) == 0 && strcmp(m->labels, labels) == 0)
+			return m;
+	m = add_series(family, labels, slot);
+	return m ? m : &spare;
+}
+
+void metric_add(struct metric *m, uint64_t n)
+{
+	assert(m == &spare || m->type == METRIC_COUNTER);
+	m->count += n;
+}
+
+void metric_set(struct metric *m, double v)
+{
+	assert(m == &spare || m->type == METRIC_GAUGE);
+	m->value = v;
+}
+
+void metric_observe(struct metric *m, double v)
+{
+	size_t i = 0;
+
+	assert(m == &spare || m->type == METRIC_HISTOGRAM);
+	if (!(v >= 0)) /* NaN as well: it would spoil the sum for good */
+		v = 0;
+	while (i < BOUNDS && v > bounds[i])
+		i++;
+	m->histogram->counts[i]++;
+	m->histogram->sum += v;
+	m->count++;
+}
+
+double metric_value(const struct metric *m)
+{
+	return m->type == METRIC_GAUGE ? m->value : (double)m->count;
+}
+
+int metric_on_collect(metric_collect_fn *fn, void *arg)
+{
+	if (registry.n_collectors == COLLECTORS_MAX)
+		return -ENOSPC;
+	registry.collectors[registry.n_collectors++] = (struct collector){ fn, arg };
+	return 0;
+}
+
+void metric_off_collect(metric_collect_fn *fn, void *arg)
+{
+	struct collector *c = registry.collectors;
+	size_t i = 0;
+
+	while (i < registry.n_collectors && (c[i].fn != fn || c[i].arg != arg))
+		i++;
+	if (i == registry.n_collectors)
+		return;
+	registry.n_collectors--;
+	memmove(&c[i], &c[i + 1], (registry.n_collectors - i) * sizeof(*c));
+}
+
+/* The shortest text that reads back as the same number. */
+static void put_double(struct buf *out, double v)
+{
+	char text[NUMBER_SIZE];
+	double back;
+
+	if (!isfinite(v)) {
+		buf_append_str(out, str_from(isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf"));
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, v);
+		back = strtod(text, NULL);
+		if (memcmp(&back, &v, sizeof(v)) == 0)
+			break;
+	}
+	buf_append_str(out, str_from(text));
+}
+
+static void put_help(struct buf *out, const char *help)
+{
+	for (; *help; help++)
+		if (*help == '\\')
+			buf_append_str(out, STR("\\\\"));
+		else if (*help == '\n')
+			buf_append_str(out, STR("\\n"));
+		else
+			buf_append_char(out, *help);
+}
+
+/* name_suffix{labels,le="..."} and a space; braces only when there is something in them. */
+static void put_name(struct buf *out, const struct metric *m, const char *suffix, const char *le)
+{
+	bool has_labels = m->labels[0] != '\0';
+
+	buf_append_str(out, str_from(m->family->name));
+	buf_append_str(out, str_from(suffix));
+	if (has_labels || le) {
+		buf_append_char(out, '{');
+		buf_append_str(out, str_from(m->labels));
+		if (le)
+			buf_printf(out, "%sle=\"%s\"", has_labels ? "," : "", le);
+		buf_append_char(out, '}');
+	}
+	buf_append_char(out, ' ');
+}
+
+static void put_histogram(struct buf *out, const struct metric *m)
+{
+	uint64_t below = 0;
+
+	for (size_t i = 0; i < BOUNDS; i++) {
+		below += m->histogram->counts[i];
+		put_name(out, m, "_bucket", bound_names[i]);
+		buf_printf(out, "%" PRIu64 "\n", below);
+	}
+	put_name(out, m, "_bucket", "+Inf");
+	buf_printf(out, "%" PRIu64 "\n", m->count);
+	put_name(out, m, "_sum", NULL);
+	put_double(out, m->histogram->sum);
+	buf_append_char(out, '\n');
+	put_name(out, m, "_count", NULL);
+	buf_printf(out, "%" PRIu64 "\n", m->count);
+}
+
+static void put_series(struct buf *out, const struct metric *m)
+{
+	if (m->type == METRIC_HISTOGRAM) {
+		put_histogram(out, m);
+		return;
+	}
+	put_name(out, m, "", NULL);
+	if (m->type == METRIC_GAUGE)
+		put_double(out, m->value);
+	else
+		buf_printf(out, "%" PRIu64, m->count);
+	buf_append_char(out, '\n');
+}
+
+void metrics_render(struct buf *out)
+{
+	static const char *const type_names[] = { "counter", "gauge", "histogram" };
+
+	for (size_t i = 0; i < registry.n_collectors; i++)
+		registry.collectors[i].fn(registry.collectors[i].arg);
+	for (const struct family *f = registry.first; f; f = f->next) {
+		buf_printf(out, "# HELP %s ", f->spec->name);
+		put_help(out, f->spec->help);
+		buf_printf(out, "\n# TYPE %s %s\n", f->spec->name, type_names[f->spec->type]);
+		for (const struct metric *m = f->first; m; m = m->next_in_family)
+			put_series(out, m);
+	}
+}
+
+static void free_family(struct family *f)
+{
+	struct metric *next;
+
+	for (struct metric *m = f->first; m; m = next) {
+		next = m->next_in_family;
+		free(m->histogram);
+		free(m);
+	}
+	free(f);
+}
+
+void metrics_done(void)
+{
+	struct family *next;
+
+	for (struct family *f = registry.first; f; f = next) {
+		next = f->next;
+		free_family(f);
+	}
+	memset(&registry, 0, sizeof(registry));
+}
