@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base64url without padding. Decoding is strict: one text per byte string and one byte string per text,
+ * so that a token cannot be spelled in two ways (RFC 4648 sections 3.5 and 12).
+ */
+#include "base/base64.h"
+
+#include <errno.h>
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static int value_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '-')
+		return 62;
+	return c == '_' ? 63 : -1;
+}
+
+/* 1 to 3 bytes as 2 to 4 characters. */
+static void encode_group(const unsigned char *in, size_t n, char out[4])
+{
+	uint32_t bits = (uint32_t)in[0] << 16;
+
+	if (n > 1)
+		bits |= (uint32_t)in[1] << 8;
+	if (n > 2)
+		bits |= in[2];
+	for (size_t i = 0; i <= n; i++)
+		out[i] = alphabet[(bits >> (18 - 6 * i)) & 0x3F];
+}
+
+void base64url_encode(struct str bytes, struct buf *out)
+{
+	const unsigned char *in = (const unsigned char *)bytes.p;
+	size_t rest = bytes.n % 3;
+	size_t n = bytes.n / 3 * 4 + (rest ? rest + 1 : 0);
+
+	if (n == 0 || buf_reserve(out, n) < 0)
+		return;
+	for (size_t i = 0; i < bytes.n; i += 3) {
+		size_t group = bytes.n - i < 3 ? bytes.n - i : 3;
+
+		encode_group(in + i, group, out->p + out->n);
+		out->n += group + 1;
+	}
+}
+
+/* 2 to 4 characters into 1 to 3 bytes; -EINVAL also when bits beyond the last byte are set. */
+static int decode_group(const char *in, size_t n, unsigned char out[3])
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		int v = i < n ? value_of(in[i]) : 0;
+
+		if (v < 0)
+			return -EINVAL;
+		bits = bits << 6 | (uint32_t)v;
+	}
+	if (bits & (0xFFFFFFU >> (8 * (n - 1))))
+		return -EINVAL;
+	out[0] = (unsigned char)(bits >> 16);
+	out[1] = (unsigned char)(bits >> 8);
+	out[2] = (unsigned char)bits;
+	return 0;
+}
+
+int base64url_decode(struct str text, void *out, size_t size, size_t *ret_n)
+{
+	size_t rest = text.n % 4;
+	size_t n = text.n / 4 * 3 + (rest ? rest - 1 : 0);
+	unsigned char *to = out;
+
+	if (rest == 1)
+		return -EINVAL;
+	if (n > size)
+		return -ENOSPC;
+	for (size_t i = 0; i < text.n; i += 4) {
+		size_t group = text.n - i < 4 ? text.n - i : 4;
+		unsigned char bytes[3];
+
+		if (decode_group(text.p + i, group, bytes) < 0)
+			return -EINVAL;
+		memcpy(to, bytes, group - 1);
+		to += group - 1;
+	}
+	*ret_n = n;
+	return 0;
+}
