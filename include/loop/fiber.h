@@ -55,14 +55,15 @@ struct fiber_wait {
 
 void fiber_wait_init(struct fiber_wait *w);
 /* what is a static text for /debug/fibers ("db.query"). timeout_ms > 0.
- * The result given to fiber_wake; -ETIME; -ECANCELED. Returns at once if already woken. */
+ * The result given to fiber_wake; -ETIME; -ECANCELED; -ENOMEM when no deadline could be set (treat it as -ETIME).
+ * Returns at once if already woken. A cancel outranks a result. */
 FIBER int fiber_wait(struct fiber_wait *w, const char *what, int64_t timeout_ms);
 /* Stores the result and queues the resume. Callable from any callback; a second call is ignored. */
 void fiber_wake(struct fiber_wait *w, int result);
-/* 0 or -ECANCELED. */
+/* 0; -ECANCELED; -ENOMEM. */
 FIBER int fiber_sleep(int64_t ms);
 
-/* One line per fiber: name, what it waits on, age in ms. */
+/* One line per fiber: name, what it waits on, for how many ms, and "cancelled"; parted by tabs. */
 void fiber_dump(struct buf *out);
 
 #endif

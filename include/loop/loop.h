@@ -20,12 +20,12 @@ typedef void loop_fn(void *arg);
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
-/* Returns when loop_stop was called, or -EIO when libevent fails. */
+/* 0 once loop_stop was called; -EIO when libevent fails. */
 int loop_run(struct loop *l);
 /* loop_run returns at the end of this turn. */
 void loop_stop(struct loop *l);
-/* Monotonic milliseconds, read once per turn. */
-int64_t loop_now_ms(const struct loop *l);
+/* Monotonic milliseconds, read once per turn, at the first call in it. */
+int64_t loop_now_ms(struct loop *l);
 
 /* A deferred call; embed it in what it acts on. Queued at most once at a time; unqueue before freeing. */
 struct loop_task {
