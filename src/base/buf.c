@@ -105,6 +105,9 @@ void buf_append_i64(struct buf *b, int64_t v)
 
 /* vsnprintf needs room for a NUL that does not count, which the last byte of a full buffer has not got. */
 static void append_formatted_copy(struct buf *b, size_t n, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void append_formatted_copy(struct buf *b, size_t n, const char *fmt, va_list ap)
 {
 	char *text = malloc(n + 1);
 

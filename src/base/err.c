@@ -73,13 +73,14 @@ static void drop_partial_character(char *text, size_t n)
 
 static void copy_cut(char *dst, size_t size, const char *text)
 {
-	size_t n = strnlen(text, size);
+	size_t n = strlen(text);
+	bool cut = n >= size;
 
-	if (n == size)
+	if (cut)
 		n = size - 1;
 	memcpy(dst, text, n);
 	dst[n] = '\0';
-	if (n == size - 1)
+	if (cut)
 		drop_partial_character(dst, n);
 }
 
