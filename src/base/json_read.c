@@ -11,9 +11,10 @@
 #include <stddef.h>
 
 enum {
-	/* yajl 2.1: parser, lexer, two buffer headers and a state stack of 128 levels make under 600 bytes. */
-	YAJL_FIXED_BYTES = 1024,
-	YAJL_FIRST_BUFFER = 2048,
+	YAJL_BUFFER = 2048, /* what a yajl buffer starts with */
+	/* yajl 2.1: parser, lexer, two buffer headers and a state stack of 128 levels make 376 bytes on 64 bits;
+	 * and at the end of the text the lexer sets up a buffer for a cut token, of which there is none. */
+	YAJL_FIXED_BYTES = 512 + YAJL_BUFFER,
 };
 
 /* What yajl allocates from. Nothing is given back: it all goes with the arena. */
@@ -41,7 +42,7 @@ static void *reserve_realloc(void *ctx, void *old, size_t n)
 
 	if (!old)
 		return reserve_alloc(ctx, n);
-	/* Only the decoding buffer ever grows, and it is allocated after everything else. */
+	/* Only the decoding buffer ever grows, and nothing is allocated behind it until the text ends. */
 	assert((char *)old == r->p + r->newest && n <= r->size - r->newest);
 	r->used = r->newest + n;
 	return old;
@@ -76,7 +77,7 @@ static int reserve_for_yajl(struct json_reader *r, const struct json_scan *scan,
 
 	/* The decoding buffer doubles until it is larger than the longest string that has an escape. */
 	if (scan->longest_escaped)
-		decoding = YAJL_FIRST_BUFFER + 2 * (scan->longest_escaped + 1);
+		decoding = YAJL_BUFFER + 2 * (scan->longest_escaped + 1);
 	ret->size = YAJL_FIXED_BYTES + decoding;
 	ret->p = arena_alloc(r->arena, ret->size);
 	if (!ret->p)
