@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ownership of query results in the store: a result goes to the arena of the request, whole, and everything
+ * read from it stays a view.
+ */
+#include "results_private.h"
+
+#include <errno.h>
+
+static void free_result(void *arg)
+{
+	db_result_free(arg);
+}
+
+int results_keep(struct arena *arena, struct db_result **results, size_t n, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			r = arena_defer(arena, free_result, results[i]);
+		if (r < 0)
+			db_result_free(results[i]);
+	}
+	if (r < 0)
+		err_unavailable(reterr, 1, "out of memory");
+	return r;
+}
+
+struct str results_text(const struct db_result *r, int row, int column)
+{
+	return db_is_null(r, row, column) ? (struct str){ NULL, 0 } : db_text(r, row, column);
+}
