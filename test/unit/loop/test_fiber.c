@@ -10,6 +10,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ON_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ON_ASAN 1
+#endif
+#endif
+
 static struct loop *l;
 static char trace[256];
 
@@ -439,7 +447,7 @@ static Suite *fiber_suite(void)
 	tcase_add_test(t, registers_survive);
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(guard, setup, teardown);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef ON_ASAN
 	tcase_add_exit_test(guard, overflow_hits_the_guard_page, 1); /* it reports stack-overflow and exits */
 #else
 	tcase_add_test_raise_signal(guard, overflow_hits_the_guard_page, SIGSEGV);
