@@ -12,12 +12,19 @@
 
 struct jwks;
 
+/*
+ * Starts the first fetch. url is copied; l and http must outlive the jwks. NULL when out of memory.
+ * After jwks_free the loop must still run until no fiber is left, because a cancelled fetch ends on its own fiber.
+ */
 struct jwks *jwks_new(struct loop *l, struct http_client *http, const char *url);
 void jwks_free(struct jwks *j);
-const struct jwt_keys *jwks_keys(const struct jwks *j); /* NULL until the first fetch succeeded */
+/* NULL until the first fetch succeeded. Valid until the calling fiber next waits. */
+const struct jwt_keys *jwks_keys(const struct jwks *j);
+/* Changes whenever the keys do, so that what was concluded from older ones can be forgotten. */
+uint64_t jwks_generation(const struct jwks *j);
 /* A token named an unknown key. True: a fetch is under way (wait for it); false: one just failed to find it. */
 bool jwks_refresh(struct jwks *j);
-/* Waits for the fetch under way. 0 or -ETIME, -ECANCELED. */
+/* Waits for the fetch under way, if any. 0 when it has ended, well or not; -ETIME, -ECANCELED; -EBUSY: too many wait already. */
 FIBER int jwks_wait(struct jwks *j, int64_t timeout_ms);
 
 #endif
