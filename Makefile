@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # todod: `make` builds build/release/todod; `make help` lists what else there is.
 #
-# Objects of a profile live in build/<profile>/; PROFILE=debug|asan|release.
+# Objects of a profile live in build/<profile>/: PROFILE=release|debug|asan, and for the slow gates fuzz, clang,
+# coverage and analyze. CI=1 makes warnings errors. Targets that install packages or build several
+# profiles call make again, so that what was just installed is seen.
 
 PROFILE ?= release
 B := build/$(PROFILE)
 
+JOBS ?= $(shell nproc)
+PYTHON := /usr/bin/python3
+SELF = $(MAKE) --no-print-directory -s -j$(JOBS)
+
 PKGS := libevent_core yajl libpq libcurl libcrypto
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 
 CFLAGS_WARN := -Wall -Wextra -Wpedantic -Wformat=2 -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla \
 	-Wcast-qual -Wcast-align -Wpointer-arith -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
@@ -28,23 +36,49 @@ LDFLAGS_release := -pie -Wl,--gc-sections
 CFLAGS_debug := -O0 -DDEBUG
 CFLAGS_asan := -O1 -DDEBUG -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
 LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_clang := -O2
+CFLAGS_fuzz := -O1 -DDEBUG -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	-fsanitize=fuzzer-no-link,address,undefined
+LDFLAGS_fuzz := -fsanitize=address,undefined
+CFLAGS_coverage := -O0 -DDEBUG --coverage
+LDFLAGS_coverage := --coverage
+CFLAGS_analyze := -O1 -DDEBUG -fanalyzer
 
 WERROR := $(if $(CI),-Werror)
 IS_CLANG := $(findstring clang,$(CC))
+PKG_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
 ALL_CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_WARN) $(if $(IS_CLANG),,$(CFLAGS_GCC)) $(CFLAGS_$(PROFILE)) $(WERROR) \
-	-Iinclude -I. $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/null)) $(CFLAGS)
+	-Iinclude -I. $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS_COMMON) $(LDFLAGS_$(PROFILE)) -pthread $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
-SRCS := $(wildcard src/*/*.c roles/*/*.c)
+SRCS := $(wildcard src/*/*.c roles/*.c roles/*/*.c)
 OBJS := $(SRCS:%.c=$(B)/%.o)
 LIB := $(B)/libtodod.a
-UNIT_SRCS := $(wildcard test/unit/*/*.c)
-UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
-FLAGS_STAMP := $(B)/.flags
 
-.PHONY: all unit FORCE
-all: $(B)/todod
+UNIT_SRCS := $(wildcard test/unit/*/test_*.c)
+UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
+SUPPORT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard test/unit/support/*.c))
+FUZZ_SRCS := $(wildcard test/fuzz/*_fuzzer.c)
+FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
+REPLAY_BINS := $(FUZZ_SRCS:%_fuzzer.c=$(B)/%_replay)
+SHIM_SRCS := $(wildcard test/tools/*_shim.c)
+TOOL_SRCS := $(filter-out $(SHIM_SRCS),$(wildcard test/tools/*.c))
+TOOL_BINS := $(TOOL_SRCS:%.c=$(B)/%) $(SHIM_SRCS:%_shim.c=$(B)/%.so)
+TEST_BINS := $(UNIT_BINS) $(REPLAY_BINS) $(TOOL_BINS)
+C_FILES = $(shell git ls-files '*.c' '*.h')
+FLAGS_STAMP := $(B)/.flags
+FUZZ_SECONDS ?= 60
+
+.PHONY: all objects tests fuzzers run-all check check-all unit flow lint hdr-check fuzz fuzz-replay valgrind analyze \
+	clang tidy coverage bench format format-check deps help clean FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(B)/todod ## the daemon: build/release/todod
+objects: $(OBJS) $(B)/src/main.o
+tests: $(TEST_BINS)
+fuzzers: $(FUZZ_BINS)
 
 # Everything is built again when the compiler or its flags change.
 $(FLAGS_STAMP): FORCE
@@ -52,20 +86,127 @@ $(FLAGS_STAMP): FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 $(B)/%.o: %.c $(FLAGS_STAMP)
+	$(if $(LIBS),,$(error libraries are missing; install them with: scripts/deps.sh build))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Files that EMBED puts into an object; the compiler does not see them.
+$(B)/src/store/schema.o: $(wildcard src/store/migrations/*.sql)
+$(B)/src/app/openapi.o: $(wildcard src/app/*.json)
+$(B)/roles/chat-api/role.o: $(wildcard roles/chat-api/schemas/*.json)
 
 $(LIB): $(OBJS)
 	@rm -f $@
 	ar rcs $@ $^
 
+LINK = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
 $(B)/todod: $(B)/src/main.o $(LIB)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(LINK) $(LIBS)
 
-# One program per unit test file, named as its source.
-$(B)/test/unit/%: $(B)/test/unit/%.o $(LIB)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+# One program per file of unit tests, named as its source.
+$(B)/test/unit/%: $(B)/test/unit/%.o $(SUPPORT_OBJS) $(LIB)
+	$(LINK) $(shell pkg-config --libs check) $(LIBS)
 
-unit: $(UNIT_BINS)
+$(B)/test/tools/%: $(B)/test/tools/%.o $(LIB)
+	$(LINK) $(LIBS)
 
--include $(OBJS:.o=.d) $(UNIT_SRCS:%.c=$(B)/%.d) $(B)/src/main.d
+# Libraries for LD_PRELOAD, without sanitizers so that any program can load them.
+$(B)/test/tools/%.so: test/tools/%_shim.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_COMMON) $(CFLAGS_WARN) $(WERROR) -O1 -fPIC -shared -Iinclude -o $@ $< -ldl
+
+# The same target twice: with libFuzzer (clang), and with a main() that replays a corpus.
+$(B)/test/fuzz/%_fuzzer: $(B)/test/fuzz/%_fuzzer.o $(LIB)
+	$(LINK) -fsanitize=fuzzer $(LIBS)
+
+$(B)/test/fuzz/%_replay: $(B)/test/fuzz/%_fuzzer.o $(B)/test/fuzz/replay.o $(LIB)
+	$(LINK) $(LIBS)
+
+-include $(OBJS:.o=.d) $(TEST_BINS:%=%.d) $(FUZZ_BINS:%=%.d) $(SUPPORT_OBJS:.o=.d) $(B)/src/main.d
+
+# ---- what people call ----
+
+run-all: ## install what is missing, build, start everything with a PostgreSQL of its own, say how to use it
+	@scripts/run-all.sh
+
+check: deps ## what every change must pass: lint, unit tests, fuzz corpora, flow tests (ASan and UBSan)
+	@$(SELF) PROFILE=release all
+	@$(SELF) PROFILE=asan all tests
+	@$(PYTHON) test/run.py lint unit fuzz-replay flow
+
+check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
+	@$(SELF) check
+	@$(SELF) clang
+	@$(SELF) analyze
+	@$(SELF) tidy
+	@$(SELF) valgrind
+	@$(SELF) fuzz
+	@$(SELF) coverage
+
+unit: deps ## unit tests under ASan and UBSan
+	@$(SELF) PROFILE=asan tests
+	@$(PYTHON) test/run.py unit
+
+flow: deps ## flow tests: the real daemon on a real PostgreSQL
+	@$(SELF) PROFILE=asan all tests
+	@$(PYTHON) test/run.py flow
+
+lint: deps ## layers, banned functions, headers alone, sizes, format, shell, YAML, secrets, requirements
+	@$(PYTHON) test/run.py lint
+
+hdr-check: ## every header compiles alone
+	@$(PYTHON) test/lint/run.py headers
+
+fuzz-replay: deps ## the corpora of the fuzz targets, built by gcc
+	@$(SELF) PROFILE=asan tests
+	@$(PYTHON) test/run.py fuzz-replay
+
+fuzz: deps-slow ## libFuzzer, FUZZ_SECONDS=60 for each target
+	@$(SELF) PROFILE=fuzz CC=clang-14 fuzzers
+	@$(PYTHON) test/run.py fuzz=$(FUZZ_SECONDS)
+
+valgrind: deps-slow ## unit tests under valgrind
+	@$(SELF) PROFILE=debug tests
+	@$(PYTHON) test/run.py valgrind
+
+clang: deps-slow ## everything compiles with clang without a warning
+	@$(SELF) PROFILE=clang CC=clang-14 CI=1 all tests
+	@echo 'clang: no warnings'
+
+analyze: deps-slow ## gcc -fanalyzer
+	@$(SELF) PROFILE=analyze CI=1 objects
+	@echo 'analyze: no findings'
+
+tidy: deps-slow ## clang-tidy with the checks in .clang-tidy
+	@printf '%s\n' $(SRCS) src/main.c | xargs -P $(JOBS) -n 4 clang-tidy-14 --quiet --warnings-as-errors='*' \
+		-- $(CFLAGS_COMMON) -Iinclude -I. $(PKG_CFLAGS) 2>/dev/null
+	@echo 'tidy: no findings'
+
+coverage: deps-slow ## line coverage of unit and flow tests
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(SELF) PROFILE=coverage all tests
+	@$(PYTHON) test/run.py --profile=coverage unit flow
+	@gcovr -r . --object-directory build/coverage -f 'src/' -f 'roles/' -s --sort-percentage
+
+bench: deps-bench ## the speed table: ours beside pgbench and a Node server
+	@$(SELF) PROFILE=release all
+	@test/bench/run.py
+
+format: ## lay out the C sources by .clang-format
+	@clang-format-14 -i $(C_FILES)
+
+format-check: ## would `make format` change anything?
+	@$(PYTHON) test/lint/run.py format
+
+deps: ## install the Debian packages that are missing
+	@scripts/deps.sh build run test
+
+deps-%:
+	@scripts/deps.sh build run test $*
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+clean: ## delete build/ (the data in .run/ stays)
+	rm -rf build
