@@ -12,7 +12,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "loop/fiber.h"
 #include "net/http_server.h"
+
+struct dispatch_entry;
 
 enum { REQUEST_MAX_PARAMS = 4, REQUEST_MAX_HEADERS = 8 };
 
@@ -20,11 +23,16 @@ struct request {
 	struct app *app;
 	struct http_request *http;
 	const struct route *route;
+	const struct dispatch_entry *entry;    /* the route's counters, the dispatcher's */
 	struct arena *arena;
 	struct str user;                       /* from the token; .p NULL on public routes */
 	struct str params[REQUEST_MAX_PARAMS]; /* values of {name}s in order, decoded */
 	struct log_context log;                /* correlation_id is X-Request-Id, or made */
 	struct err err;                        /* for handlers: fill it, then reply_problem(rq) */
+	struct fiber *fiber;                   /* that runs the handler; NULL before and after */
+	int64_t started_us;                    /* monotonic */
+	bool auth_pending;                     /* the token's key is still being fetched */
+	bool is_answered;
 	struct http_header headers[REQUEST_MAX_HEADERS]; /* of the answer; request_add_header */
 	size_t n_headers;
 };
@@ -40,7 +48,11 @@ struct str request_body(const struct request *rq);
 /* name is static; value lives as long as the request. */
 void request_add_header(struct request *rq, const char *name, struct str value);
 
-/* The body is moved. Past what can be allocated it becomes a 503. */
+/* An empty buffer of the request, released with it. NULL (and rq->err says 503) when out of memory. */
+struct buf *request_buf(struct request *rq, size_t max_bytes);
+
+/* The body is moved. Past what can be allocated it becomes a 503. reply_body leaves Content-Type to the caller. */
+void reply_body(struct request *rq, int status, struct buf *body);
 void reply_json(struct request *rq, int status, struct buf *body);
 void reply_empty(struct request *rq, int status);
 /* rq->err as problem+json. */

@@ -21,7 +21,7 @@ enum role_need {
 	NEED_AUTH = 1 << 1, /* keys to verify tokens */
 };
 
-/* Handlers run on a fiber and answer exactly once by reply_*(), also on failure. */
+/* Handlers run on a fiber and answer exactly once by a reply function, also on failure. */
 typedef void route_handler_fn(struct request *rq);
 
 enum route_flag {
@@ -30,6 +30,8 @@ enum route_flag {
 	ROUTE_IF_MATCH = 1 << 2,   /* takes If-Match */
 	ROUTE_ETAG = 1 << 3,       /* answers with ETag, and 304 to If-None-Match on GET */
 	ROUTE_OPTIONAL_BODY = 1 << 4,
+	/* The handler never suspends and runs without a fiber: answered even when every fiber is in use. */
+	ROUTE_INLINE = 1 << 5,
 };
 
 enum param_in { PARAM_QUERY, PARAM_HEADER, PARAM_PATH };
@@ -64,19 +66,24 @@ struct route {
 	route_handler_fn *handler;
 };
 
+enum { ROLE_OPS_PORT_OFFSET = 100 }; /* ops port = public port + this */
+
+/* A JSON Schema that OpenAPI shows under components/schemas. */
+struct named_schema {
+	const char *name;
+	struct str (*json)(void);
+};
+
 struct role {
 	const char *name, *summary;
 	unsigned needs;
 	unsigned default_port;            /* ops is +100 */
 	const struct route *routes;       /* ends with a NULL pattern */
-	const char *schemas;              /* JSON object: components.schemas of the routes */
+	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a NULL name; NULL: none */
 	const struct config_key *config;  /* NULL: none beyond app's */
 	/* Everything app opened is ready. */
 	int (*start)(struct app *app, struct err *reterr);
 	void (*stop)(struct app *app);
 };
-
-extern const struct role *const ROLES[]; /* NULL-terminated, from roles/roles.def */
-const struct role *role_find(const char *name);
 
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line as a struct. Flags that are no switch are configuration keys and are only looked up once the
+ * role, and so the table of keys, is known.
+ */
+#ifndef APP_ARGUMENTS_H
+#define APP_ARGUMENTS_H
+
+#include "base/config.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum command { COMMAND_NONE, COMMAND_MIGRATE, COMMAND_TOKEN };
+
+struct arguments {
+	enum command command;
+	struct str role;         /* .p NULL: not given */
+	const char *config_file; /* NULL: not given */
+	struct str user;
+	int64_t ttl_s;
+	bool help, version, list_roles, describe, openapi, check_config;
+	char **argv;             /* for arguments_configure */
+};
+
+extern const char ARGUMENTS_USAGE[];
+
+/* EX_OK; EX_USAGE after telling on standard error what is wrong. argv must outlive *ret. */
+int arguments_parse(int argc, char **argv, struct arguments *ret);
+/* Sets the keys that were given as --key=value; mistakes gather in the config. */
+void arguments_configure(const struct arguments *a, struct config *config);
+
+#endif

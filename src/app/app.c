@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a process. Up: loop, ops listener (alive, not ready), keys, database, role, public listener, ready. Down: not
+ * ready, stop accepting, let requests finish within the grace, cancel what is left, then tear
+ * everything down in reverse, always, so that leak checkers prove it.
+ */
+#include "app/app.h"
+#include "app/options.h"
+#include "app_private.h"
+#include "auth/verifier.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/time.h"
+#include "base/tz.h"
+#include "loop/fiber.h"
+#include "loop/timer.h"
+#include "net/db.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "store/schema.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+enum {
+	DRAIN_POLL_MS = 20,
+	OPS_CONNECTIONS_MAX = 64,
+	HTTP_CALLS_MAX = 16,
+	REQUEST_ARENA_BYTES = 64 * 1024 * 1024,
+	DB_WARN_EVERY_MS = 5000,
+	LEEWAY_S = 30,
+};
+
+struct app {
+	const struct role *role;
+	const struct config *config;
+	struct loop *loop;
+	struct dispatcher *ops_dispatcher, *public_dispatcher;
+	struct http_server *ops_server, *public_server;
+	struct http_client *http_client;
+	struct jwks *jwks;
+	struct auth_verifier *auth;
+	struct db *db;
+	struct fiber_wait *db_wait; /* the start-up fiber, waiting for the first connection */
+	void *role_state;
+	bool role_started, is_started, is_draining;
+	struct timer drain_timer;
+	int64_t drain_until_ms;
+	int exit_code;
+};
+
+struct loop *app_loop(struct app *app)
+{
+	return app->loop;
+}
+
+const struct config *app_config(const struct app *app)
+{
+	return app->config;
+}
+
+const struct role *app_role(const struct app *app)
+{
+	return app->role;
+}
+
+struct db *app_db(struct app *app)
+{
+	return app->db;
+}
+
+struct auth_verifier *app_auth(struct app *app)
+{
+	return app->auth;
+}
+
+void app_set_role_state(struct app *app, void *state)
+{
+	app->role_state = state;
+}
+
+void *app_role_state(struct app *app)
+{
+	return app->role_state;
+}
+
+bool app_is_ready(const struct app *app, struct err *reterr)
+{
+	if (app->is_draining)
+		err_unavailable(reterr, 1, "shutting down");
+	else if (!app->is_started)
+		err_unavailable(reterr, 1, "starting");
+	else if (app->db != NULL && !db_is_up(app->db))
+		err_unavailable(reterr, 1, "the database is unreachable");
+	else
+		return true;
+	return false;
+}
+
+static uint16_t port_of(const struct app *app, const char *key, unsigned role_port)
+{
+	int64_t port = config_i64(app->config, key);
+
+	return (uint16_t)(port < 0 ? (int64_t)role_port : port);
+}
+
+static int listen_on(struct app *app, const char *address_key, uint16_t port, struct dispatcher *d, bool is_public,
+		     struct http_server **ret, struct err *reterr)
+{
+	const struct config *c = app->config;
+	struct http_server_config config = {
+		.loop = app->loop,
+		.address = config_str(c, address_key).p,
+		.port = port,
+		.max_connections = is_public ? (unsigned)config_i64(c, "http.max_connections") : OPS_CONNECTIONS_MAX,
+		.head_timeout_ms = config_i64(c, "http.head_timeout"),
+		.body_timeout_ms = config_i64(c, "http.body_timeout"),
+		.idle_timeout_ms = config_i64(c, "http.idle_timeout"),
+		.write_timeout_ms = config_i64(c, "http.write_timeout"),
+		.arena_bytes = REQUEST_ARENA_BYTES,
+		.metrics_label = is_public ? "public" : "ops",
+	};
+
+	dispatcher_bind(d, &config);
+	int r = http_server_new(&config, ret, reterr);
+	if (r == 0)
+		log_info("http.listening", LOG_CSTR("listener", config.metrics_label),
+			 LOG_CSTR("address", config.address), LOG_I64("port", http_server_port(*ret)));
+	return r;
+}
+
+static int open_ops(struct app *app, struct err *reterr)
+{
+	static const struct route *const TABLES[] = { OPS_ROUTES };
+
+	app->ops_dispatcher = dispatcher_new(app, "ops", TABLES, ARRAY_SIZE(TABLES));
+	if (app->ops_dispatcher == NULL)
+		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
+	uint16_t port = port_of(app, "ops.port", app->role->default_port + ROLE_OPS_PORT_OFFSET);
+	return listen_on(app, "ops.address", port, app->ops_dispatcher, false, &app->ops_server, reterr);
+}
+
+static int open_public(struct app *app, struct err *reterr)
+{
+	const struct route *const tables[] = { HEALTH_ROUTES, OPENAPI_ROUTES, app->role->routes };
+
+	app->public_dispatcher = dispatcher_new(app, "public", tables, ARRAY_SIZE(tables));
+	if (app->public_dispatcher == NULL)
+		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
+	uint16_t port = port_of(app, "http.port", app->role->default_port);
+	return listen_on(app, "http.address", port, app->public_dispatcher, true, &app->public_server, reterr);
+}
+
+static int open_auth(struct app *app, struct err *reterr)
+{
+	const struct config *c = app->config;
+	struct jwt_policy policy = {
+		.issuer = config_str(c, "auth.issuer"),
+		.audience = config_str(c, "auth.audience"),
+		.leeway_s = LEEWAY_S,
+	};
+	struct jwt_keys *keys = NULL;
+
+	if (str_eq(config_str(c, "auth.mode"), STR("jwks"))) {
+		app->http_client = http_client_new(app->loop, HTTP_CALLS_MAX);
+		if (app->http_client != NULL)
+			app->jwks = jwks_new(app->loop, app->http_client, config_str(c, "auth.jwks_url").p);
+		if (app->jwks == NULL)
+			return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
+	} else {
+		struct jwt_key *key = options_auth_key(c, reterr);
+		if (key == NULL)
+			return -EINVAL;
+		keys = jwt_keys_new_single(key);
+		if (keys == NULL)
+			return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
+	}
+	app->auth = auth_verifier_new(app->jwks, keys, &policy);
+	return app->auth != NULL ? 0 : err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
+}
+
+static void on_db_state(bool up, void *arg)
+{
+	struct app *app = arg;
+
+	if (up)
+		log_info("database.up", LOG_I64("connections", config_i64(app->config, "database.connections")));
+	else
+		log_warn("database.down", LOG_CSTR("reason", db_last_error(app->db)));
+	if (up && app->db_wait != NULL)
+		fiber_wake(app->db_wait, 0);
+}
+
+static int open_db(struct app *app, struct err *reterr)
+{
+	const struct config *c = app->config;
+	const struct db_config config = {
+		.loop = app->loop,
+		.url = config_str(c, "database.url").p,
+		.fast_connections = (unsigned)config_i64(c, "database.connections"),
+		.fast_depth = (unsigned)config_i64(c, "database.depth"),
+		.slow_connections = (unsigned)config_i64(c, "database.slow_connections"),
+		.queue_max = (unsigned)config_i64(c, "database.queue"),
+		.statement_timeout_ms = config_i64(c, "database.statement_timeout"),
+		.connect_timeout_ms = config_i64(c, "database.connect_timeout"),
+		.prepare = config_bool(c, "database.prepare"),
+		.application_name = app->role->name,
+		.on_state = on_db_state,
+		.on_state_arg = app,
+	};
+
+	return db_new(&config, &app->db, reterr);
+}
+
+/* Waits until the database answers, telling now and then why it does not. */
+static FIBER int wait_for_connection(struct app *app, int64_t until_ms, struct err *reterr)
+{
+	while (!db_is_up(app->db)) {
+		struct fiber_wait wait;
+		int64_t left_ms = until_ms - time_monotonic_ms();
+
+		if (left_ms <= 0)
+			return err_unavailable(reterr, 0, "the database cannot be reached: %s; check database.url",
+					       db_last_error(app->db));
+		fiber_wait_init(&wait);
+		app->db_wait = &wait;
+		int r = fiber_wait(&wait, "database.connect", left_ms < DB_WARN_EVERY_MS ? left_ms : DB_WARN_EVERY_MS);
+		app->db_wait = NULL;
+		if (r == -ECANCELED)
+			return err_unavailable(reterr, 0, "stopped while waiting for the database");
+		if (r == -ETIME)
+			log_warn("database.unreachable", LOG_CSTR("reason", db_last_error(app->db)),
+				 LOG_CSTR("hint", "is PostgreSQL running, and is database.url right?"));
+	}
+	return 0;
+}
+
+/* The schema may be migrated while we wait. */
+static FIBER int wait_for_database(struct app *app, struct err *reterr)
+{
+	int64_t until_ms = time_monotonic_ms() + config_i64(app->config, "database.start_timeout");
+
+	for (;;) {
+		int r = wait_for_connection(app, until_ms, reterr);
+		if (r < 0)
+			return r;
+		r = schema_check_wait(app->db, reterr);
+		if (r >= 0 || time_monotonic_ms() >= until_ms)
+			return r;
+		log_err(LOG_WARN, "database.not_ready", reterr);
+		if (fiber_sleep(1000) < 0)
+			return -ECANCELED;
+	}
+}
+
+static void fail(struct app *app, int exit_code, const struct err *e)
+{
+	log_err(LOG_ERROR, "start.failed", e);
+	log_flush();
+	fprintf(stderr, "todod: %s\n", e->text);
+	app->exit_code = exit_code;
+	loop_stop(app->loop);
+}
+
+static FIBER void start_up(void *arg)
+{
+	struct app *app = arg;
+	struct err err = { 0 };
+
+	int r = app->db != NULL ? wait_for_database(app, &err) : 0;
+	if (app->is_draining)
+		return;
+	if (r < 0) {
+		fail(app, EX_UNAVAILABLE, &err);
+		return;
+	}
+	if (app->role->start != NULL && app->role->start(app, &err) < 0) {
+		fail(app, EX_UNAVAILABLE, &err);
+		return;
+	}
+	app->role_started = true;
+	if (open_public(app, &err) < 0) {
+		fail(app, EX_UNAVAILABLE, &err);
+		return;
+	}
+	app->is_started = true;
+	log_info("role.ready", LOG_I64("port", http_server_port(app->public_server)));
+	log_flush();
+}
+
+static bool is_drained(const struct app *app)
+{
+	return (app->public_server == NULL || http_server_connections(app->public_server) == 0) && fiber_count() == 0;
+}
+
+static void drain_step(void *arg)
+{
+	struct app *app = arg;
+	bool is_late = time_monotonic_ms() >= app->drain_until_ms;
+
+	if (is_drained(app)) {
+		loop_stop(app->loop);
+		return;
+	}
+	if (is_late)
+		fiber_cancel_all();
+	if (is_late && fiber_count() == 0)
+		loop_stop(app->loop);
+	else if (timer_start(&app->drain_timer, DRAIN_POLL_MS) < 0)
+		loop_stop(app->loop);
+}
+
+static void on_stop_signal(void *arg)
+{
+	struct app *app = arg;
+
+	if (app->is_draining) { /* asked twice: now */
+		app->drain_until_ms = 0;
+		return;
+	}
+	log_info("role.draining", LOG_I64("grace_ms", config_i64(app->config, "http.drain_timeout")));
+	app->is_draining = true;
+	app->drain_until_ms = time_monotonic_ms() + config_i64(app->config, "http.drain_timeout");
+	if (app->public_server != NULL)
+		http_server_drain(app->public_server);
+	else
+		fiber_cancel_all(); /* still starting */
+	drain_step(app);
+}
+
+/* As many descriptors as the connections that are allowed need. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_all(struct app *app, struct err *reterr)
+{
+	if (loop_on_signal(app->loop, SIGTERM, on_stop_signal, app) < 0 ||
+	    loop_on_signal(app->loop, SIGINT, on_stop_signal, app) < 0)
+		return err_set(reterr, &ERR_INTERNAL, NULL, "signal handlers cannot be set");
+	int r = open_ops(app, reterr);
+	if (r == 0 && (app->role->needs & NEED_AUTH))
+		r = open_auth(app, reterr);
+	if (r == 0 && (app->role->needs & NEED_DB))
+		r = open_db(app, reterr);
+	if (r == 0)
+		r = fiber_spawn(app->loop, "start", start_up, app, NULL, NULL);
+	return r;
+}
+
+static void close_all(struct app *app)
+{
+	http_server_free(app->public_server);
+	dispatcher_free(app->public_dispatcher);
+	if (app->role_started && app->role->stop != NULL)
+		app->role->stop(app);
+	db_free(app->db);
+	auth_verifier_free(app->auth);
+	jwks_free(app->jwks);
+	http_client_free(app->http_client);
+	http_server_free(app->ops_server);
+	dispatcher_free(app->ops_dispatcher);
+	timer_done(&app->drain_timer);
+}
+
+/* What was cancelled still runs to its end, on the loop, before what it uses goes. */
+static void finish_fibers(struct app *app)
+{
+	fiber_cancel_all();
+	if (fiber_count() == 0)
+		return;
+	app->is_draining = true;
+	app->drain_until_ms = 0;
+	if (timer_start(&app->drain_timer, 0) == 0)
+		loop_run(app->loop);
+}
+
+int app_run(const struct role *role, const struct config *config)
+{
+	struct app app = { .role = role, .config = config, .exit_code = EX_OK };
+	enum log_level level = LOG_INFO;
+	struct err err = { 0 };
+
+	raise_descriptor_limit();
+	(void)log_level_parse(config_str(config, "log.level"), &level);
+	log_init(level, role->name, 1);
+	app.loop = loop_new();
+	if (app.loop == NULL) {
+		fprintf(stderr, "todod: out of memory\n");
+		return EX_OSERR;
+	}
+	timer_init(&app.drain_timer, app.loop, drain_step, &app);
+	if (open_all(&app, &err) < 0)
+		fail(&app, err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE, &err);
+	else if (loop_run(app.loop) < 0)
+		app.exit_code = EX_SOFTWARE;
+	finish_fibers(&app);
+	close_all(&app);
+	fiber_done();
+	loop_free(app.loop);
+	metrics_done();
+	tz_done();
+	log_info("role.stopped", LOG_I64("exit_code", app.exit_code));
+	log_flush();
+	return app.exit_code;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `--describe`: a role as JSON, from its tables, for tools that must agree with the binary.
+ */
+#include "app/openapi.h"
+#include "app/options.h"
+#include "app_private.h"
+#include "base/json.h"
+
+static void write_needs(struct json_out *o, const struct role *role)
+{
+	static const struct {
+		unsigned need;
+		struct str name;
+	} NEEDS[] = { { NEED_DB, STR_INIT("database") }, { NEED_AUTH, STR_INIT("auth") } };
+
+	json_key(o, STR("needs"));
+	json_begin_array(o);
+	for (size_t i = 0; i < ARRAY_SIZE(NEEDS); i++) {
+		if (role->needs & NEEDS[i].need)
+			json_str(o, NEEDS[i].name);
+	}
+	json_end_array(o);
+}
+
+static void write_routes(struct json_out *o, const struct route *routes, const char *listener)
+{
+	for (const struct route *r = routes; r->pattern != NULL; r++) {
+		json_begin_object(o);
+		json_key_str(o, STR("listener"), str_from(listener));
+		json_key_str(o, STR("method"), str_from(http_method_name(r->method)));
+		json_key_str(o, STR("path"), str_from(r->pattern));
+		json_key_str(o, STR("operation"), str_from(r->operation));
+		json_key_bool(o, STR("token"), !(r->flags & ROUTE_PUBLIC));
+		json_key_i64(o, STR("body_max"), (int64_t)r->body_max);
+		json_key_str(o, STR("summary"), str_from(r->summary));
+		json_end_object(o);
+	}
+}
+
+static void write_keys(struct json_out *o, const struct config_key *keys)
+{
+	for (const struct config_key *k = keys; k != NULL && k->name != NULL; k++) {
+		json_begin_object(o);
+		json_key_str(o, STR("name"), str_from(k->name));
+		json_key_str_or_null(o, STR("default"), str_from(k->default_value));
+		json_key_bool(o, STR("secret"), k->flags & CONFIG_SECRET);
+		json_key_str(o, STR("doc"), str_from(k->doc));
+		json_end_object(o);
+	}
+}
+
+void role_describe(const struct role *role, struct buf *out)
+{
+	struct json_out o;
+
+	json_out_init(&o, out);
+	json_begin_object(&o);
+	json_key_str(&o, STR("name"), str_from(role->name));
+	json_key_str(&o, STR("summary"), str_from(role->summary));
+	write_needs(&o, role);
+	json_key(&o, STR("ports"));
+	json_begin_object(&o);
+	json_key_i64(&o, STR("public"), role->default_port);
+	json_key_i64(&o, STR("ops"), role->default_port + ROLE_OPS_PORT_OFFSET);
+	json_end_object(&o);
+	json_key(&o, STR("routes"));
+	json_begin_array(&o);
+	write_routes(&o, HEALTH_ROUTES, "public");
+	write_routes(&o, OPENAPI_ROUTES, "public");
+	write_routes(&o, role->routes, "public");
+	write_routes(&o, OPS_ROUTES, "ops");
+	json_end_array(&o);
+	json_key(&o, STR("configuration"));
+	json_begin_array(&o);
+	write_keys(&o, APP_OPTIONS);
+	write_keys(&o, role->config);
+	json_end_array(&o);
+	json_end_object(&o);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key the process itself reads: name, type, default, bounds, meaning. Help, --check-config and
+ * the reference in docs/ come from here.
+ */
+#include "app/options.h"
+#include "auth/jwt.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+
+/* clang-format off */
+const struct config_key APP_OPTIONS[] = {
+	{ "log.level", CONFIG_CHOICE, "info", 0, 0, "debug|info|warn|error", 0,
+	  "least important level that is written" },
+
+	{ "http.address", CONFIG_STRING, "127.0.0.1", 2, 45, NULL, CONFIG_REQUIRED,
+	  "numeric address of the public listener; 0.0.0.0 or :: for every interface" },
+	{ "http.port", CONFIG_I64, "-1", -1, 65535, NULL, 0,
+	  "port of the public listener; -1 is the role's own (chat-api 8000), 0 any free one" },
+	{ "http.max_connections", CONFIG_I64, "4096", 16, 60000, NULL, 0,
+	  "public connections; past it the oldest idle one is closed" },
+	{ "http.head_timeout", CONFIG_DURATION_MS, "10s", 100, 5 * MINUTE, NULL, 0,
+	  "time for a request head to arrive completely" },
+	{ "http.body_timeout", CONFIG_DURATION_MS, "10s", 100, 10 * MINUTE, NULL, 0,
+	  "time for a body to arrive, plus its size at 4 KiB/s" },
+	{ "http.idle_timeout", CONFIG_DURATION_MS, "60s", 100, 60 * MINUTE, NULL, 0,
+	  "how long a kept-alive connection may be silent" },
+	{ "http.write_timeout", CONFIG_DURATION_MS, "30s", 100, 10 * MINUTE, NULL, 0,
+	  "how long a client may take nothing of its answer" },
+	{ "http.drain_timeout", CONFIG_DURATION_MS, "20s", 0, 10 * MINUTE, NULL, 0,
+	  "after SIGTERM: time for requests under way to finish" },
+
+	{ "ops.address", CONFIG_STRING, "127.0.0.1", 2, 45, NULL, CONFIG_REQUIRED,
+	  "numeric address of the operations listener (/livez, /readyz, /metrics, /debug/fibers)" },
+	{ "ops.port", CONFIG_I64, "-1", -1, 65535, NULL, 0,
+	  "port of the operations listener; -1 is the role's port + 100, 0 any free one" },
+
+	{ "database.url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "PostgreSQL of the service, as its narrow database role: postgresql://user:password@host:port/name" },
+	{ "database.migrate_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "the same database as its owner, for `todod migrate`; empty: database.url" },
+	{ "database.connections", CONFIG_I64, "4", 1, 64, NULL, 0,
+	  "connections for short statements" },
+	{ "database.depth", CONFIG_I64, "16", 1, 256, NULL, 0,
+	  "transactions under way on one such connection" },
+	{ "database.slow_connections", CONFIG_I64, "2", 1, 16, NULL, 0,
+	  "connections for long reads" },
+	{ "database.queue", CONFIG_I64, "1024", 1, 100000, NULL, 0,
+	  "transactions that may wait for a connection; past it requests get 503" },
+	{ "database.statement_timeout", CONFIG_DURATION_MS, "5s", 100, 10 * MINUTE, NULL, 0,
+	  "longest a statement may run" },
+	{ "database.connect_timeout", CONFIG_DURATION_MS, "5s", 100, MINUTE, NULL, 0,
+	  "longest an attempt to connect may take" },
+	{ "database.start_timeout", CONFIG_DURATION_MS, "30s", 0, 60 * MINUTE, NULL, 0,
+	  "at start: how long to wait for the database before exit code 69" },
+	{ "database.prepare", CONFIG_BOOL, "true", 0, 0, NULL, 0,
+	  "prepared statements; false behind a transaction pooler" },
+
+	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
+	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
+	{ "auth.key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "builtin: PEM file with the Ed25519 private key (openssl genpkey -algorithm ed25519)" },
+	{ "auth.secret_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "secret: file with the shared secret, at least 32 bytes" },
+	{ "auth.jwks_url", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "jwks: URL of the issuer's key set" },
+	{ "auth.issuer", CONFIG_STRING, NULL, 0, 1024, NULL, 0,
+	  "what `iss` must be; empty: not checked" },
+	{ "auth.audience", CONFIG_STRING, NULL, 0, 1024, NULL, 0,
+	  "what `aud` must hold; empty: not checked" },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+struct config *options_new(const struct role *role)
+{
+	const struct config_key *tables[] = { APP_OPTIONS, role != NULL ? role->config : NULL };
+
+	return config_new(tables, tables[1] != NULL ? 2 : 1);
+}
+
+static const struct {
+	struct str mode;
+	const char *key, *hint;
+} AUTH_KEYS[] = {
+	{ STR_INIT("builtin"), "auth.key_file", "make one: openssl genpkey -algorithm ed25519 -out FILE" },
+	{ STR_INIT("secret"), "auth.secret_file", "make one: openssl rand -base64 48 > FILE" },
+	{ STR_INIT("jwks"), "auth.jwks_url", "for Better Auth: https://HOST/api/auth/jwks" },
+};
+
+int options_check(const struct config *c, const struct role *role, struct buf *out)
+{
+	struct str mode = config_str(c, "auth.mode");
+	int n = 0;
+
+	for (size_t i = 0; role != NULL && (role->needs & NEED_AUTH) && i < ARRAY_SIZE(AUTH_KEYS); i++) {
+		if (!str_eq(mode, AUTH_KEYS[i].mode) || config_str(c, AUTH_KEYS[i].key).n > 0)
+			continue;
+		buf_printf(out, "%s: must be set when auth.mode is %.*s; %s\n", AUTH_KEYS[i].key, STR_ARGS(mode),
+			   AUTH_KEYS[i].hint);
+		n++;
+	}
+	if (role != NULL && (role->needs & NEED_DB) && config_str(c, "database.url").n == 0) {
+		buf_printf(out, "database.url: must be set: postgresql://user:password@host:port/name, "
+				"as TODOD_DATABASE_URL or in the file\n");
+		n++;
+	}
+	return n;
+}
+
+struct jwt_key *options_auth_key(const struct config *c, struct err *reterr)
+{
+	struct str mode = config_str(c, "auth.mode");
+
+	if (str_eq(mode, STR("builtin")))
+		return jwt_key_from_pem_file(config_str(c, "auth.key_file").p, reterr);
+	if (str_eq(mode, STR("secret")))
+		return jwt_key_from_secret_file(config_str(c, "auth.secret_file").p, reterr);
+	err_set(reterr, &ERR_INVALID, NULL, "auth.mode is jwks: another issuer makes the tokens");
+	return NULL;
+}
