@@ -129,7 +129,7 @@ static void write_trace(struct json_out *o, const struct task_event *e)
 		return;
 	for (size_t i = 8; i < sizeof(e->id.bytes); i++)
 		span = span << 8 | e->id.bytes[i];
-	int n = snprintf(traceparent, sizeof(traceparent), "00-%.*s-%016llx-01", STR_ARGS(e->trace_id),
+	int n = snprintf(traceparent, sizeof(traceparent), "00-%.32s-%016llx-01", e->trace_id.p,
 			 (unsigned long long)span);
 	assert(n == 55);
 	struct str value = { traceparent, (size_t)n };
