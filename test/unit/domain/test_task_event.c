@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event of a change: a complete CloudEvent, byte for byte, for each kind of change. */
+#include "domain/task_event.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct task before, after;
+static struct task_event event;
+
+static void set_up(void)
+{
+	after = (struct task){
+		.id = 5, .user_id = STR("alice"), .title = STR("Buy milk"), .description = { NULL, 0 },
+		.priority = TASK_MEDIUM, .created_at_us = 1000000, .updated_at_us = 1000000, .version = 1,
+	};
+	before = after;
+	event = (struct task_event){
+		.kind = TASK_EVENT_CREATED,
+		.id = { { 0x01, 0x93, 0, 0, 0, 0, 0x70, 0, 0x80, 1, 2, 3, 4, 5, 6, 7 } },
+		.at_us = 1000000,
+		.source = STR("chat-api"),
+		.correlation_id = STR("abc"),
+		.trace_id = STR("0af7651916cd43dd8448eb211c80319c"),
+		.after = &after,
+	};
+}
+
+static const char *written(void)
+{
+	static struct buf b;
+
+	buf_init(&b, 16 * 1024);
+	task_event_write(&b, &event);
+	buf_append_char(&b, '\0');
+	ck_assert_int_eq(buf_status(&b), 0);
+	return b.p;
+}
+
+static void has(const char *json, const char *part)
+{
+	ck_assert_msg(strstr(json, part) != NULL, "%s\nlacks %s", json, part);
+}
+
+START_TEST(created_is_complete)
+{
+	ck_assert_str_eq(
+		written(),
+		"{\"specversion\":\"1.0\",\"id\":\"01930000-0000-7000-8001-020304050607\",\"source\":\"chat-api\","
+		"\"type\":\"task.created\",\"subject\":\"5\",\"time\":\"1970-01-01T00:00:01Z\","
+		"\"datacontenttype\":\"application/json\",\"partitionkey\":\"alice\","
+		"\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-8001020304050607-01\","
+		"\"traceid\":\"00-0af7651916cd43dd8448eb211c80319c-8001020304050607-01\","
+		"\"data\":{\"event_id\":\"01930000-0000-7000-8001-020304050607\",\"event_type\":\"task.created\","
+		"\"user_id\":\"alice\",\"task_id\":\"5\",\"timestamp\":\"1970-01-01T00:00:01Z\",\"sequence\":1,"
+		"\"correlation_id\":\"abc\",\"causation_id\":null,\"metadata\":{\"source\":\"chat-api\",\"version\":\"v1\"},"
+		"\"payload\":{\"task_id\":\"5\",\"task\":{\"id\":5,\"user_id\":\"alice\",\"title\":\"Buy milk\","
+		"\"description\":null,\"completed\":false,\"created_at\":\"1970-01-01T00:00:01Z\","
+		"\"updated_at\":\"1970-01-01T00:00:01Z\",\"status\":\"pending\",\"completed_at\":null,"
+		"\"priority\":\"medium\",\"version\":1},\"changes\":{"
+		"\"title\":{\"before\":null,\"after\":\"Buy milk\"},"
+		"\"priority\":{\"before\":null,\"after\":\"medium\"},"
+		"\"completed\":{\"before\":null,\"after\":false}}}}}");
+}
+END_TEST
+
+START_TEST(completed_tells_what_changed)
+{
+	event.kind = TASK_EVENT_COMPLETED;
+	event.before = &before;
+	after.completed = true;
+	after.completed_at_us = 2000000;
+	after.version = 2;
+	const char *json = written();
+	has(json, "\"type\":\"task.completed\"");
+	has(json, "\"sequence\":2");
+	has(json, "\"changes\":{\"completed\":{\"before\":false,\"after\":true},"
+		  "\"completed_at\":{\"before\":null,\"after\":\"1970-01-01T00:00:02Z\"}}");
+}
+END_TEST
+
+START_TEST(reopened_tells_what_changed)
+{
+	event.kind = TASK_EVENT_REOPENED;
+	event.before = &before;
+	before.completed = true;
+	before.completed_at_us = 2000000;
+	const char *json = written();
+	has(json, "\"type\":\"task.reopened\"");
+	has(json, "\"changes\":{\"completed\":{\"before\":true,\"after\":false},"
+		  "\"completed_at\":{\"before\":\"1970-01-01T00:00:02Z\",\"after\":null}}");
+}
+END_TEST
+
+/* None and empty differ; what is the same is not told. */
+START_TEST(updated_tells_what_changed)
+{
+	event.kind = TASK_EVENT_UPDATED;
+	event.before = &before;
+	after.description = STR("");
+	after.priority = TASK_URGENT;
+	const char *json = written();
+	has(json, "\"type\":\"task.updated\"");
+	has(json, "\"changes\":{\"description\":{\"before\":null,\"after\":\"\"},"
+		  "\"priority\":{\"before\":\"medium\",\"after\":\"urgent\"}}");
+}
+END_TEST
+
+START_TEST(deleted_keeps_the_last_task)
+{
+	event.kind = TASK_EVENT_DELETED;
+	event.before = &before;
+	after.version = 4;
+	const char *json = written();
+	has(json, "\"type\":\"task.deleted\"");
+	has(json, "\"title\":\"Buy milk\"");
+	has(json, "\"sequence\":4");
+	has(json, "\"changes\":{}");
+}
+END_TEST
+
+START_TEST(without_trace)
+{
+	event.trace_id = (struct str){ NULL, 0 };
+	ck_assert_ptr_null(strstr(written(), "trace"));
+}
+END_TEST
+
+/* Stored rows depend on it: it may never change. */
+START_TEST(partitions_are_stable)
+{
+	int seen[16] = { 0 };
+	char user[16];
+
+	for (int i = 0; i < 1600; i++) {
+		int n = snprintf(user, sizeof(user), "user-%d", i);
+		int part = task_event_partition((struct str){ user, (size_t)n });
+		ck_assert_int_ge(part, 0);
+		ck_assert_int_lt(part, 16);
+		seen[part]++;
+	}
+	for (int i = 0; i < 16; i++)
+		ck_assert_int_gt(seen[i], 50);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("task_event");
+	TCase *tc = tcase_create("task_event");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, NULL);
+	tcase_add_test(tc, created_is_complete);
+	tcase_add_test(tc, completed_tells_what_changed);
+	tcase_add_test(tc, reopened_tells_what_changed);
+	tcase_add_test(tc, updated_tells_what_changed);
+	tcase_add_test(tc, deleted_keeps_the_last_task);
+	tcase_add_test(tc, without_trace);
+	tcase_add_test(tc, partitions_are_stable);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
