@@ -62,9 +62,9 @@ SUPPORT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard test/unit/support/*.c))
 FUZZ_SRCS := $(wildcard test/fuzz/*_fuzzer.c)
 FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
 REPLAY_BINS := $(FUZZ_SRCS:%_fuzzer.c=$(B)/%_replay)
-SHIM_SRCS := $(wildcard test/tools/*_shim.c)
+SHIM_SRCS := $(wildcard test/tools/fail_*.c)
 TOOL_SRCS := $(filter-out $(SHIM_SRCS),$(wildcard test/tools/*.c))
-TOOL_BINS := $(TOOL_SRCS:%.c=$(B)/%) $(SHIM_SRCS:%_shim.c=$(B)/%.so)
+TOOL_BINS := $(TOOL_SRCS:%.c=$(B)/%) $(SHIM_SRCS:%.c=$(B)/%.so)
 TEST_BINS := $(UNIT_BINS) $(REPLAY_BINS) $(TOOL_BINS)
 C_FILES = $(shell git ls-files '*.c' '*.h')
 FLAGS_STAMP := $(B)/.flags
@@ -112,9 +112,9 @@ $(B)/test/tools/%: $(B)/test/tools/%.o $(LIB)
 	$(LINK) $(LIBS)
 
 # Libraries for LD_PRELOAD, without sanitizers so that any program can load them.
-$(B)/test/tools/%.so: test/tools/%_shim.c $(FLAGS_STAMP)
+$(B)/test/tools/%.so: test/tools/%.c $(wildcard test/tools/*.h) $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_COMMON) $(CFLAGS_WARN) $(WERROR) -O1 -fPIC -shared -Iinclude -o $@ $< -ldl
+	$(CC) $(CFLAGS_COMMON) $(CFLAGS_WARN) $(WERROR) -O1 -fPIC -shared -Iinclude -I. -o $@ $< -ldl
 
 # The same target twice: with libFuzzer (clang), and with a main() that replays a corpus.
 $(B)/test/fuzz/%_fuzzer: $(B)/test/fuzz/%_fuzzer.o $(LIB)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lints about who may know whom: layers, SQL, sidecar paths, fibers, brokers."""
+import os
+import re
+import shutil
+import subprocess
+
+import source
+
+SQL = re.compile(r"^\s*(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|"
+                 r"(CREATE|ALTER|DROP|TRUNCATE|GRANT|LOCK)\s+[A-Z]+\s)")
+SIDECAR = re.compile(r"/v1\.0(-alpha1|-beta1)?/|/dapr/subscribe")
+KINDS = {"sql": SQL, "sidecar": SIDECAR}
+BROKER = re.compile(r"rdkafka|librdkafka|\b9092\b|\bkafka_", re.I)
+
+
+def read_table():
+    layers, only = {}, {}
+    for line in source.text("test/lint/layers").splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] == "layer":
+            layers[words[1]] = {words[1]}.union(*(layers[below] for below in words[2:]))
+        elif words[0] == "only":
+            only[words[1]] = words[2:]
+    return layers, only
+
+
+def layer_of(path):
+    """The layer of a file of the tree; None for one that belongs to none."""
+    parts = path.split("/")
+    if parts[0] == "roles":
+        return "roles"
+    if path.startswith("src/main"):
+        return "main"
+    return parts[1] if parts[0] in ("src", "include") and len(parts) > 2 else None
+
+
+def included(path):
+    """(line, file of the tree) for each #include in quotes."""
+    for number, line in enumerate(source.without_comments(path).splitlines(), 1):
+        m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if m:
+            for base in ("include", ".", os.path.dirname(path)):
+                found = os.path.normpath(os.path.join(base, m[1]))
+                if os.path.exists(os.path.join(source.ROOT, found)):
+                    yield number, found
+                    break
+            else:
+                yield number, None
+
+
+def include_problem(path, target, layers):
+    own, other = layer_of(path), layer_of(target)
+    if own not in layers:
+        return "belongs to no layer of test/lint/layers"
+    if other not in layers:
+        return f"includes {target}, which belongs to no layer"
+    if other not in layers[own]:
+        return f"{own} may not include {target} ({other})"
+    if target.endswith("_private.h") and os.path.dirname(target) != os.path.dirname(path):
+        return f"includes {target}, which is private to its directory"
+    mine, theirs = path.split("/"), target.split("/")
+    if own == other == "roles" and len(theirs) > 2 and len(mine) > 2 and mine[1] != theirs[1]:
+        return f"a role includes another role: {target}"
+    return None
+
+
+def layers():
+    table, only = read_table()
+    problems = []
+    edges = 0
+    for path in source.product_files():
+        for line, target in included(path):
+            edges += 1
+            problem = include_problem(path, target, table) if target else "includes what is not there"
+            if problem:
+                problems.append(f"{path}:{line}: {problem}")
+    for kind, pattern in KINDS.items():
+        for path in source.product_files():
+            if not path.startswith(tuple(only[kind])):
+                problems += [f"{path}:{line}: {kind} outside of {' '.join(only[kind])}: {text[:60]}"
+                             for line, text in source.strings(path) if pattern.search(text)]
+    return problems, f"{edges} includes"
+
+
+def marked_fiber(path):
+    """Names of the functions that path declares or defines with FIBER (static or not, pointers too)."""
+    text = source.code(path)
+    return (set(re.findall(r"^(?:static\s+)?FIBER\s[^;{(]*?\b(\w+)\s*\(", text, re.M))
+            | set(re.findall(r"^\s*FIBER\s[^;{(]*?\(\*(\w+)\)\s*\(", text, re.M)))
+
+
+def fibers():
+    """A function that calls one that may suspend may itself suspend, and says so; but not what a fiber starts with."""
+    problems = []
+    paths = tuple(p for p in source.product_files() if p.endswith(".c"))
+    public = set().union(*(marked_fiber(p) for p in source.product_files() if p.endswith(".h")))
+    started = set()
+    for path in paths:
+        started |= set(re.findall(r"\bfiber_spawn\s*\([^;]*?,[^,;]*,\s*(\w+)\s*,", source.code(path)))
+    functions = source.functions(paths)
+    for path in paths:
+        own = marked_fiber(path)
+        plain = {f.name for f in functions if f.path == path} - own - public
+        calls = re.compile(r"(?<![\w.>])(" + "|".join(sorted(own | public - plain)) + r")\s*\(")
+        for f in functions:
+            m = calls.search(f.body().split("{", 1)[-1]) if f.path == path and f.name in plain - started else None
+            if m:
+                problems.append(f"{path}:{f.first}: {f.name} calls {m[1]}, which may suspend, but is not marked FIBER")
+    return problems, f"{len(public)} public functions that may suspend"
+
+
+def broker():
+    """No broker's library, symbol or port in the product: topics are reached through the sidecar alone."""
+    problems = []
+    for path in source.product_files() + ["Makefile"]:
+        for m in BROKER.finditer(source.code(path) if path.endswith((".c", ".h")) else source.text(path)):
+            problems.append(f"{path}:{source.line_of(source.text(path), m.start())}: {m.group()}")
+    binary = os.path.join(source.ROOT, "build", "release", "todod")
+    if not os.path.exists(binary) or not shutil.which("ldd"):
+        return problems, "sources only, no binary yet"
+    for command in (["ldd", binary], ["nm", "-D", binary]):
+        output = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE).stdout
+        problems += [f"{command[0]}: {line.strip()}" for line in output.splitlines() if "kafka" in line.lower()]
+    return problems, "sources and binary"
+
+
+LINTS = {"layers": layers, "fibers": fibers, "broker": broker}
