@@ -210,18 +210,22 @@ static bool op_synced(struct db_conn *c)
 /* Takes every result that has arrived. False: the connection was cut. */
 static bool take_results(struct db_conn *c)
 {
+	bool after_null = false;
+
 	while (c->under_way.head && !PQisBusy(c->pg)) {
 		struct db_op *op = c->under_way.head;
 		PGresult *res = PQgetResult(c->pg);
 
 		if (!res) {
-			/* The end of one command's results. A second NULL in a row would mean nothing is left,
-			 * but then no op would be under way. */
-			if (op->step >= op->n_steps)
+			/* The end of one command's results, or of an error of the Sync's own; two in a row: nothing is left. */
+			if (after_null)
 				break;
-			op->step++;
+			after_null = true;
+			if (op->step < op->n_steps)
+				op->step++;
 			continue;
 		}
+		after_null = false;
 		if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
 			PQclear(res);
 			if (!op_synced(c))

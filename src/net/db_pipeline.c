@@ -158,7 +158,7 @@ static void take_rows(struct db_op *op, const struct db_step *step, PGresult *re
 {
 	struct db_waiter *w = op->waiter;
 
-	if (step->kind == DB_STEP_QUERY && w && !w->results[step->query])
+	if (step && step->kind == DB_STEP_QUERY && w && !w->results[step->query])
 		w->results[step->query] = db_result_wrap(res);
 	else
 		PQclear(res);
@@ -166,16 +166,12 @@ static void take_rows(struct db_op *op, const struct db_step *step, PGresult *re
 
 void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res)
 {
-	const struct db_step *step = &op->steps[op->step];
+	/* Past the last command the commit itself failed: a deferred constraint, a serialisation failure. */
+	const struct db_step *step = op->step < op->n_steps ? &op->steps[op->step] : NULL;
 	ExecStatusType status = PQresultStatus(res);
 	bool fine = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 
-	if (op->step >= op->n_steps) {
-		/* More rounds than commands: never seen; the sync will tell how it ended. */
-		PQclear(res);
-		return;
-	}
-	if (step->kind == DB_STEP_PREPARE) {
+	if (step && step->kind == DB_STEP_PREPARE) {
 		c->ready[step->slot] = fine;
 		c->preparing[step->slot] = false;
 	}
