@@ -3,6 +3,8 @@
  * One key and what it can do: check and make signatures with OpenSSL EVP. The caller owns the key. A key is bound to one
  * algorithm when it is made and there is no way to use it with another: HS256 exists only for keys made from
  * a secret, so a public key can never serve as an HMAC key. Secrets live inside OpenSSL's contexts, which wipe them.
+ * Contexts are begun once per key and copied per token: an OpenSSL that runs out of memory while it looks an algorithm up
+ * never finds it again, so nothing is looked up while requests run.
  */
 #include "jwt_private.h"
 
@@ -48,22 +50,48 @@ int jwt_openssl_errno(int otherwise)
 	return no_memory ? -ENOMEM : otherwise;
 }
 
-struct jwt_key *jwt_key_new(enum jwt_alg alg, EVP_PKEY *pkey, struct str kid)
+/* What EVP_DigestVerify needs, or NULL. */
+static EVP_MD_CTX *begin_verifying(enum jwt_alg alg, EVP_PKEY *pkey)
+{
+	const EVP_MD *md = alg == JWT_EDDSA ? NULL : EVP_sha256();
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	if (ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, pkey) == 1)
+		return ctx;
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	return NULL;
+}
+
+static struct jwt_key *key_new(enum jwt_alg alg, struct str kid)
 {
 	struct jwt_key *k = calloc(1, sizeof(*k));
 	char *copy = malloc(kid.n + 1);
 	if (!k || !copy) {
 		free(k);
 		free(copy);
-		EVP_PKEY_free(pkey);
 		return NULL;
 	}
 	if (kid.n > 0)
 		memcpy(copy, kid.p, kid.n);
 	copy[kid.n] = '\0';
 	k->alg = alg;
-	k->pkey = pkey;
 	k->kid = (struct str){ copy, kid.n };
+	return k;
+}
+
+struct jwt_key *jwt_key_new(enum jwt_alg alg, EVP_PKEY *pkey, struct str kid)
+{
+	struct jwt_key *k = key_new(alg, kid);
+	if (!k) {
+		EVP_PKEY_free(pkey);
+		return NULL;
+	}
+	k->pkey = pkey;
+	k->verifying = begin_verifying(alg, pkey);
+	if (!k->verifying) {
+		jwt_key_free(k);
+		return NULL;
+	}
 	return k;
 }
 
@@ -71,6 +99,7 @@ void jwt_key_free(struct jwt_key *k)
 {
 	if (!k)
 		return;
+	EVP_MD_CTX_free(k->verifying);
 	EVP_PKEY_free(k->pkey);
 	EVP_MAC_CTX_free(k->mac);
 	free((void *)(uintptr_t)k->kid.p);
@@ -106,7 +135,7 @@ struct jwt_key *jwt_key_from_secret(struct str secret)
 	if (secret.n < SECRET_MIN_BYTES)
 		return NULL;
 	/* No key id: the hash of a secret has no business in a token. */
-	struct jwt_key *k = jwt_key_new(JWT_HS256, NULL, (struct str){ NULL, 0 });
+	struct jwt_key *k = key_new(JWT_HS256, (struct str){ NULL, 0 });
 	if (!k)
 		return NULL;
 	k->mac = hmac_new(secret);
@@ -162,19 +191,16 @@ static int es256_to_der(struct str signature, uint8_t out[ES256_DER_MAX])
 
 static int pkey_verify(const struct jwt_key *k, struct str input, struct str signature)
 {
-	const EVP_MD *md = k->alg == JWT_EDDSA ? NULL : EVP_sha256();
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int r = -ENOMEM;
 	ERR_clear_error();
-	if (!ctx || EVP_DigestVerifyInit(ctx, NULL, md, NULL, k->pkey) != 1) {
-		EVP_MD_CTX_free(ctx);
-		ERR_clear_error();
-		return -ENOMEM;
+	if (ctx && EVP_MD_CTX_copy_ex(ctx, k->verifying) == 1) {
+		int valid = EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
+					     (const unsigned char *)input.p, input.n);
+		r = valid == 1 ? 0 : jwt_openssl_errno(-EACCES);
 	}
-	int r = EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n, (const unsigned char *)input.p,
-				 input.n) == 1
-			? 0
-			: jwt_openssl_errno(-EACCES);
 	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
 	return r;
 }
 

@@ -16,9 +16,10 @@ enum { JWT_KEYS_MAX = 64, JWT_RSA_MIN_BITS = 2048, JWT_RSA_MAX_BITS = 8192, JWT_
 struct jwt_key {
 	enum jwt_alg alg;
 	bool can_sign;
-	EVP_PKEY *pkey;   /* NULL for HS256 */
-	EVP_MAC_CTX *mac; /* HS256: holds the secret; only ever duplicated */
-	struct str kid;   /* own copy, freed with the key */
+	EVP_PKEY *pkey;        /* NULL for HS256 */
+	EVP_MD_CTX *verifying; /* begun with pkey; only ever copied. NULL for HS256 */
+	EVP_MAC_CTX *mac;      /* HS256: holds the secret; only ever copied */
+	struct str kid;        /* own copy, freed with the key */
 };
 
 struct jwt_keys {
