@@ -137,7 +137,7 @@ static FIBER int create(struct request *rq)
 		r = write_key_resolve_wait(rq, key);
 		if (r != 0)
 			return r < 0 ? r : 0;
-		r = -EEXIST;
+		r = -EEXIST; /* that answer has expired meanwhile: write again */
 	}
 	if (r == -EEXIST)
 		return err_unavailable(&rq->err, 1, "the same key is being written by others");
@@ -196,7 +196,7 @@ typedef int change_fn(struct request *rq, const struct task *before, const struc
 typedef FIBER int store_fn(struct db *db, const struct task_change *change, int64_t expected_version,
 			   struct err *reterr);
 
-/* One round: read, check, decide, write. 0: answered; -ESTALE or -EEXIST: read again; else rq->err. */
+/* One round: read, check, decide, write. 0: answered; 1: others were faster, read again; < 0: rq->err. */
 static FIBER int change_once(struct request *rq, int64_t id, const struct idempotency_key *key, change_fn *change,
 			     void *arg, store_fn *store)
 {
@@ -224,6 +224,8 @@ static FIBER int change_once(struct request *rq, int64_t id, const struct idempo
 		return r;
 	if (r > 0)
 		r = store(api->db, &d.change, found.task.version, &rq->err);
+	if (r == -ESTALE || r == -EEXIST)
+		return 1;
 	if (r == 0)
 		reply_draft(rq, &d);
 	return r;
@@ -242,7 +244,7 @@ static FIBER int change_task(struct request *rq, change_fn *change, void *arg, s
 		return r;
 	for (int tries = 0; tries < OUT_OF_DATE_TRIES_MAX; tries++) {
 		r = change_once(rq, id, key, change, arg, store);
-		if (rq->is_answered || (r != -ESTALE && r != -EEXIST) || rq->err.kind != NULL)
+		if (r <= 0)
 			return r;
 	}
 	return err_unavailable(&rq->err, 1, "the task is being changed by others: try again");

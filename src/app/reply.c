@@ -60,6 +60,10 @@ static void write_loc(struct json_out *o, struct str field)
 static void write_detail(struct json_out *o, const struct err *e)
 {
 	json_key(o, STR("detail"));
+	if (e->kind->http_status == 500) { /* what broke is for the log, not for clients */
+		json_str(o, STR("a bug in todod: the log of this request says more"));
+		return;
+	}
 	if (e->kind->http_status != 422) {
 		json_str(o, str_from(e->text));
 		return;
