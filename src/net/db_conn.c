@@ -39,12 +39,12 @@ static void stop_listening(struct db_conn *c)
 	c->event_mask = 0;
 }
 
-/* The socket may be another one after each PQconnectPoll, so it is asked for anew. */
+/* While connecting the socket may be another one after each PQconnectPoll, even under the same number. */
 static int listen_for(struct db_conn *c, short mask)
 {
 	int fd = PQsocket(c->pg);
 
-	if (c->has_event && c->event_mask == mask && event_get_fd(&c->event) == fd)
+	if (c->state == DB_CONN_UP && c->has_event && c->event_mask == mask)
 		return 0;
 	stop_listening(c);
 	if (fd < 0 || event_assign(&c->event, loop_base(c->db->config.loop), fd, (short)(mask | EV_PERSIST), on_event, c) < 0)
