@@ -78,7 +78,8 @@ struct arena *arena_new(size_t max_bytes)
 
 	if (!a)
 		return NULL;
-	a->max = max_bytes;
+	/* Half of the largest object there can be, so that adding to a size never wraps. */
+	a->max = max_bytes < PTRDIFF_MAX / 2 ? max_bytes : PTRDIFF_MAX / 2;
 	a->deferred = NULL;
 	a->first.next = NULL;
 	a->first.size = FIRST_BLOCK;
@@ -145,9 +146,9 @@ void *arena_alloc(struct arena *a, size_t n)
 
 	if (n > a->max - a->used)
 		return NULL;
-	/* Two empty pieces still have two addresses. Cannot overflow: n is at most max, and max + ALIGN fits. */
+	/* Two empty pieces still have two addresses. */
 	rounded = ((n ? n : 1) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	if (rounded > a->max - a->used || rounded < n)
+	if (rounded > a->max - a->used)
 		return NULL;
 	if (rounded + RED_ZONE > b->size - a->at) {
 		b = add_block(a, rounded + RED_ZONE);
