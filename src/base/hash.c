@@ -48,20 +48,24 @@ uint64_t hash_stable64(struct str s)
 	return siphash24(&stable_key, s);
 }
 
-int hash_sha256(struct str s, uint8_t out[SHA256_SIZE])
-{
-	static EVP_MD *sha256;
-	static EVP_MD_CTX *ctx;
-	unsigned n;
+static EVP_MD *sha256;
+static EVP_MD_CTX *sha256_ctx;
 
+int hash_init(void)
+{
 	if (!sha256)
 		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!ctx)
-		ctx = EVP_MD_CTX_new();
-	if (!sha256 || !ctx)
-		return -ENOMEM;
-	if (!EVP_DigestInit_ex2(ctx, sha256, NULL) || !EVP_DigestUpdate(ctx, s.p, s.n) ||
-	    !EVP_DigestFinal_ex(ctx, out, &n))
+	if (!sha256_ctx)
+		sha256_ctx = EVP_MD_CTX_new();
+	return sha256 && sha256_ctx ? 0 : -ENOMEM;
+}
+
+int hash_sha256(struct str s, uint8_t out[SHA256_SIZE])
+{
+	unsigned n;
+
+	if (hash_init() < 0 || !EVP_DigestInit_ex2(sha256_ctx, sha256, NULL) ||
+	    !EVP_DigestUpdate(sha256_ctx, s.p, s.n) || !EVP_DigestFinal_ex(sha256_ctx, out, &n))
 		return -ENOMEM;
 	return 0;
 }
