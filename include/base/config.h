@@ -3,7 +3,8 @@
  * Configuration from tables of keys: defaults < file < environment < flags. A key `database.url` is
  * TODOD_DATABASE_URL in the environment, --database.url=... on the command line and
  * `database.url = ...` in the file (one a line, # comments). Nothing is read that no table names:
- * an unknown key in the file, an unknown flag, an unknown TODOD_* variable are mistakes, each told with its place
+ * an unknown key in the file, an unknown flag, an unknown TODOD_* variable are mistakes, each told
+ * with its place
  * ("todod.conf:12", "environment", "command line"). Secrets are never printed.
  */
 #ifndef BASE_CONFIG_H
@@ -19,38 +20,42 @@
 enum config_type {
 	CONFIG_STRING,
 	CONFIG_I64,
-	CONFIG_BOOL,        /* true, false, on, off, yes, no, 1, 0 */
+	CONFIG_BOOL,	    /* true, false, on, off, yes, no, 1, 0 */
 	CONFIG_DURATION_MS, /* 250ms, 30s, 5m, 1h, 2d; a bare number is seconds */
-	CONFIG_BYTES,       /* 512, 64KiB, 1MiB, 1GiB */
-	CONFIG_CHOICE,      /* one of choices */
+	CONFIG_BYTES,	    /* 512, 64KiB, 1MiB, 1GiB */
+	CONFIG_CHOICE,	    /* one of choices */
 };
 
 enum {
-	CONFIG_SECRET = 1,   /* never shown; refused on the command line, where other users could read it */
+	CONFIG_SECRET =
+		1, /* never shown; refused on the command line, where other users could read it */
 	CONFIG_REQUIRED = 2, /* must not be empty */
 };
 
 struct config_key {
-	const char *name;          /* lower case, dots; unique over all tables given */
+	const char *name; /* lower case, dots; unique over all tables given */
 	enum config_type type;
 	const char *default_value; /* text, parsed like any other; NULL: empty */
-	int64_t min, max;          /* numbers, durations in ms, bytes; string length. Both 0: unbounded */
-	const char *choices;       /* CONFIG_CHOICE: "debug|info|warn|error" */
+	int64_t min, max;    /* numbers, durations in ms, bytes; string length. Both 0: unbounded */
+	const char *choices; /* CONFIG_CHOICE: "debug|info|warn|error" */
 	unsigned flags;
-	const char *doc;           /* one line */
+	const char *doc; /* one line */
 };
 /* A table ends with a key whose name is NULL. */
 
 struct config;
 
-/* Tables must outlive the config. NULL when out of memory. Asserts that names are unique and defaults parse. */
+/* Tables must outlive the config. NULL when out of memory. Asserts that names are unique and
+ * defaults parse. */
 struct config *config_new(const struct config_key *const *tables, size_t n_tables);
 void config_free(struct config *c);
 
 /* Each records every mistake it finds and returns how many (0: fine). */
 int config_read_file(struct config *c, const char *path);
 int config_read_environ(struct config *c, char *const *envp);
-/* name without dashes; value may be empty. place is what mistakes are told with, "command line". */
+/* What config_set is told for flags; there it refuses secrets. */
+#define CONFIG_COMMAND_LINE "command line"
+/* name without dashes; value may be empty. place is what mistakes are told with. */
 int config_set(struct config *c, struct str name, struct str value, const char *place);
 /* After all sources: required keys. Returns the number of mistakes of all reads together. */
 int config_check(struct config *c);
@@ -62,8 +67,9 @@ void config_print(const struct config *c, struct buf *out);
 void config_help(const struct config *c, struct buf *out);
 
 /* Readers assert that the key exists and has that type. */
-struct str config_str(const struct config *c, const char *name); /* NUL-terminated; valid as long as c */
-int64_t config_i64(const struct config *c, const char *name);    /* I64, DURATION_MS, BYTES */
+struct str config_str(const struct config *c,
+		      const char *name); /* NUL-terminated; valid as long as c */
+int64_t config_i64(const struct config *c, const char *name); /* I64, DURATION_MS, BYTES */
 bool config_bool(const struct config *c, const char *name);
 
 #endif

@@ -12,7 +12,8 @@
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/* One family; const, static storage. Name and help follow the Prometheus naming rules (unit suffix, _total). */
+/* One family; const, static storage. Name and help follow the Prometheus naming rules (unit suffix,
+ * _total). */
 struct metric_family {
 	const char *name;
 	enum metric_type type;
@@ -26,14 +27,16 @@ typedef void metric_collect_fn(void *arg);
 
 /*
  * The series of this family with these labels, made on first use. labels is the text between the
- * braces, `route="/api/x",method="GET"`, values already escaped; "" for none. At most 4096 series exist: past that, and when
- * out of memory, a spare series that is not rendered comes back, never NULL.
+ * braces, `route="/api/x",method="GET"`, values already escaped; "" for none. At most 4096 series
+ * exist: past that, and when out of memory, a spare series that is not rendered comes back, never
+ * NULL.
  */
 struct metric *metric_get(const struct metric_family *family, const char *labels);
-void metric_add(struct metric *m, uint64_t n);        /* counter */
-void metric_set(struct metric *m, double v);          /* gauge */
-void metric_observe(struct metric *m, double v);      /* histogram; seconds, buckets 1 ms to 10 s */
-double metric_value(const struct metric *m);          /* counter, gauge: value; histogram: count. For tests and shedding */
+void metric_add(struct metric *m, uint64_t n);	 /* counter */
+void metric_set(struct metric *m, double v);	 /* gauge */
+void metric_observe(struct metric *m, double v); /* histogram; seconds, buckets 1 ms to 10 s */
+double metric_value(const struct metric *m); /* counter, gauge: value; histogram: count. For tests
+						and shedding */
 /* At most 64. -ENOSPC past that. */
 int metric_on_collect(metric_collect_fn *fn, void *arg);
 void metric_off_collect(metric_collect_fn *fn, void *arg);

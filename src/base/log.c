@@ -2,12 +2,12 @@
 /*
  * The log of the process: lines are made in `line`, gather in `pending`, and leave in log_flush.
  *
- * What must hold: only whole lines enter pending, and what was entered leaves unless the descriptor is
- * broken, so a reader never sees half a line followed by another. A write happens only after poll has
- * said that the descriptor takes it, and is at most PIPE_BUF long: a pipe that polls writable has room
- * for that much, so a write does not block even though the descriptor (often shared with the shell) is
- * left in blocking mode. Where it can, a write ends at a line's end: processes that share one pipe then
- * do not mix their lines.
+ * What must hold: only whole lines enter pending, and what was entered leaves unless the descriptor
+ * is broken, so a reader never sees half a line followed by another. A write happens only after
+ * poll has said that the descriptor takes it, and is at most PIPE_BUF long: a pipe that polls
+ * writable has room for that much, so a write does not block even though the descriptor (often
+ * shared with the shell) is left in blocking mode. Where it can, a write ends at a line's end:
+ * processes that share one pipe then do not mix their lines.
  */
 #include "base/log.h"
 
@@ -37,8 +37,8 @@ static struct {
 	struct buf line;
 	struct buf pending;
 	uint64_t dropped;
-	uint64_t dropped_untold;   /* since the last line that told */
-	int64_t ts_second;         /* the second that ts holds */
+	uint64_t dropped_untold;    /* since the last line that told */
+	int64_t ts_second;	    /* the second that ts holds */
 	char ts[TIME_RFC3339_SIZE]; /* without a fraction */
 } logger = { .level = _LOG_LEVEL_MAX, .fd = -1, .ts_second = INT64_MIN };
 
@@ -95,18 +95,22 @@ uint64_t log_dropped(void)
  * What never goes into a log: secrets, and what people wrote or who they are. The last word of a
  * field's name decides, so that access_token and new_title are covered by token and title.
  */
-#define WORD(literal) { (literal), sizeof(literal) - 1 }
+#define WORD(literal)                          \
+	{                                      \
+		(literal), sizeof(literal) - 1 \
+	}
 static bool is_redacted(struct str name)
 {
 	static const struct str words[] = {
-		WORD("authorization"), WORD("bearer"),	WORD("body"),	 WORD("cookie"),
+		WORD("authorization"), WORD("bearer"),	    WORD("body"),	 WORD("cookie"),
 		WORD("credential"),    WORD("credentials"), WORD("description"), WORD("email"),
-		WORD("jwt"),	       WORD("message"), WORD("password"),	 WORD("secret"),
+		WORD("jwt"),	       WORD("message"),	    WORD("password"),	 WORD("secret"),
 		WORD("title"),	       WORD("token"),
 	};
 	size_t start = name.n;
 
-	while (start > 0 && name.p[start - 1] != '_' && name.p[start - 1] != '.' && name.p[start - 1] != '-')
+	while (start > 0 && name.p[start - 1] != '_' && name.p[start - 1] != '.' &&
+	       name.p[start - 1] != '-')
 		start--;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (str_eq_nocase((struct str){ name.p + start, name.n - start }, words[i]))
@@ -162,7 +166,8 @@ static void put_field(struct json_out *o, const struct log_field *f, size_t max)
 }
 
 /* Makes the line with every string cut to max bytes; 0, or -ENOBUFS if it still is too long. */
-static int make_line(enum log_level level, const char *msg, const struct log_field *fields, size_t max)
+static int make_line(enum log_level level, const char *msg, const struct log_field *fields,
+		     size_t max)
 {
 	const struct log_context *ctx = logger.context;
 	struct json_out o;
@@ -206,7 +211,8 @@ static bool gather_line(void)
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
-	/* A string of n bytes can become 6n when escaped: the first try nearly always fits, the last is sure to. */
+	/* A string of n bytes can become 6n when escaped: the first try nearly always fits, the
+	 * last is sure to. */
 	static const size_t limits[] = { LINE_BYTES_MAX, 1024, 128, 16 };
 	size_t i = 0;
 
@@ -265,7 +271,8 @@ static uint64_t count_lines(struct str s)
 {
 	uint64_t lines = 0;
 
-	for (ssize_t i = str_find_char(s, '\n', 0); i >= 0; i = str_find_char(s, '\n', (size_t)i + 1))
+	for (ssize_t i = str_find_char(s, '\n', 0); i >= 0;
+	     i = str_find_char(s, '\n', (size_t)i + 1))
 		lines++;
 	return lines;
 }

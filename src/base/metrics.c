@@ -2,10 +2,11 @@
 /*
  * Metrics in the Prometheus text format 0.0.4.
  *
- * A family is known by its name and holds its series in the order they came, which is the order they are
- * shown in: the format wants all lines of a family together. Series are also reachable by a hash of
- * family and labels, because a route asks for "its" counter with a status code it has not seen before.
- * All memory is of this module and lives until metrics_done; nobody may use a series after that.
+ * A family is known by its name and holds its series in the order they came, which is the order
+ * they are shown in: the format wants all lines of a family together. Series are also reachable by
+ * a hash of family and labels, because a route asks for "its" counter with a status code it has not
+ * seen before. All memory is of this module and lives until metrics_done; nobody may use a series
+ * after that.
  */
 #include "base/metrics.h"
 
@@ -21,9 +22,11 @@
 enum { SERIES_MAX = 4096, COLLECTORS_MAX = 64, HASH_SLOTS = 1024, BOUNDS = 13, NUMBER_SIZE = 32 };
 
 /* Upper bounds of the buckets in seconds, as text too: the text is the label and never varies. */
-static const double bounds[BOUNDS] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
-static const char *const bound_names[BOUNDS] = { "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
-						 "0.25",  "0.5",    "1",     "2.5",  "5",     "10" };
+static const double bounds[BOUNDS] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+				       0.25,  0.5,    1,     2.5,  5,	  10 };
+static const char *const bound_names[BOUNDS] = { "0.001", "0.0025", "0.005", "0.01", "0.025",
+						 "0.05",  "0.1",    "0.25",  "0.5",  "1",
+						 "2.5",	  "5",	    "10" };
 
 struct histogram {
 	double sum;
@@ -114,7 +117,8 @@ static struct metric **find_slot(const struct metric_family *spec, const char *l
 	return &registry.slots[hash % HASH_SLOTS];
 }
 
-static struct metric *add_series(const struct metric_family *spec, const char *labels, struct metric **slot)
+static struct metric *add_series(const struct metric_family *spec, const char *labels,
+				 struct metric **slot)
 {
 	struct family *f = find_family(spec);
 	struct metric *m;
@@ -125,7 +129,8 @@ static struct metric *add_series(const struct metric_family *spec, const char *l
 		f = add_family(spec);
 	if (!f)
 		return NULL;
-	assert(f->spec->type == spec->type); /* one name, one type: anything else breaks the exposition */
+	assert(f->spec->type ==
+	       spec->type); /* one name, one type: anything else breaks the exposition */
 	m = new_series(spec, labels);
 	if (!m)
 		return NULL;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Instants, civil dates and RFC 3339 in integer arithmetic; nothing here asks libc for a calendar, so
- * the results depend on neither TZ nor locale.
+ * Instants, civil dates and RFC 3339 in integer arithmetic; nothing here asks libc for a calendar,
+ * so the results depend on neither TZ nor locale.
  *
- * The calendar counts from 0000-03-01: with the leap day at the end of a year, the days before a month
- * are a linear formula. Its cycle is 400 years of 146097 days. Everything holds for any year an int can
- * carry, as long as the days fit 64 bits; only the text forms are bound to years 0001 to 9999.
+ * The calendar counts from 0000-03-01: with the leap day at the end of a year, the days before a
+ * month are a linear formula. Its cycle is 400 years of 146097 days. Everything holds for any year
+ * an int can carry, as long as the days fit 64 bits; only the text forms are bound to years 0001 to
+ * 9999.
  */
 #include "base/time.h"
 
@@ -54,8 +55,8 @@ int64_t time_days_from_civil(int year, int month, int day)
 	int month_from_march = (month + 9) % 12;
 	int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
 
-	return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-	       DAYS_TO_EPOCH;
+	return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - DAYS_TO_EPOCH;
 }
 
 void time_civil_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
@@ -63,7 +64,8 @@ void time_civil_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_
 	int64_t from_march = days + DAYS_TO_EPOCH;
 	int64_t era = floor_div(from_march, DAYS_PER_ERA);
 	int day_of_era = (int)(from_march - era * DAYS_PER_ERA);
-	/* The last century of an era is a day longer, the last year of four too: round up, then divide. */
+	/* The last century of an era is a day longer, the last year of four too: round up, then
+	 * divide. */
 	int century = (4 * day_of_era + 3) / 146097;
 	int day_of_century = day_of_era - 146097 * century / 4;
 	int year_of_century = (4 * day_of_century + 3) / 1461;
@@ -72,7 +74,8 @@ void time_civil_from_days(int64_t days, int *ret_year, int *ret_month, int *ret_
 
 	*ret_day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
 	*ret_month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-	*ret_year = (int)(era * YEARS_PER_ERA) + century * 100 + year_of_century + (*ret_month <= 2);
+	*ret_year =
+		(int)(era * YEARS_PER_ERA) + century * 100 + year_of_century + (*ret_month <= 2);
 }
 
 static bool is_leap(int year)
@@ -97,8 +100,8 @@ int time_weekday(int64_t days)
 
 int64_t time_civil_to_s(const struct civil *c)
 {
-	return time_days_from_civil(c->year, c->month, c->day) * TIME_S_PER_DAY + c->hour * 3600 + c->minute * 60 +
-	       c->second;
+	return time_days_from_civil(c->year, c->month, c->day) * TIME_S_PER_DAY + c->hour * 3600 +
+	       c->minute * 60 + c->second;
 }
 
 void time_civil_from_s(int64_t s, struct civil *ret)
@@ -113,7 +116,8 @@ void time_civil_from_s(int64_t s, struct civil *ret)
 	ret->microsecond = 0;
 }
 
-/* What is left to read; every take_ moves it, and false means that the text is not what it should be. */
+/* What is left to read; every take_ moves it, and false means that the text is not what it should
+ * be. */
 static bool take_char(struct str *rest, const char *any_of, char *ret)
 {
 	if (rest->n == 0 || rest->p[0] == '\0' || !strchr(any_of, rest->p[0]))
@@ -147,8 +151,9 @@ static bool take_date(struct str *rest, struct civil *c)
 {
 	char dash;
 
-	return take_number(rest, 4, 9999, &c->year) && c->year >= 1 && take_char(rest, "-", &dash) &&
-	       take_number(rest, 2, 12, &c->month) && c->month >= 1 && take_char(rest, "-", &dash) &&
+	return take_number(rest, 4, 9999, &c->year) && c->year >= 1 &&
+	       take_char(rest, "-", &dash) && take_number(rest, 2, 12, &c->month) &&
+	       c->month >= 1 && take_char(rest, "-", &dash) &&
 	       take_number(rest, 2, time_days_in_month(c->year, c->month), &c->day) && c->day >= 1;
 }
 
@@ -159,7 +164,8 @@ static bool take_fraction(struct str *rest, int *ret_us)
 	size_t digits = 0;
 	int digit;
 
-	for (int scale = 100000; digits < 9 && take_number(rest, 1, 9, &digit); scale /= 10, digits++)
+	for (int scale = 100000; digits < 9 && take_number(rest, 1, 9, &digit);
+	     scale /= 10, digits++)
 		us += digit * scale;
 	*ret_us = us;
 	return digits > 0;
@@ -186,8 +192,8 @@ static bool take_offset(struct str *rest, int *ret_offset_s)
 		*ret_offset_s = 0;
 		return true;
 	}
-	if (!take_char(rest, "+-", &sign) || !take_number(rest, 2, 23, &hours) || !take_char(rest, ":", &sep) ||
-	    !take_number(rest, 2, 59, &minutes))
+	if (!take_char(rest, "+-", &sign) || !take_number(rest, 2, 23, &hours) ||
+	    !take_char(rest, ":", &sep) || !take_number(rest, 2, 59, &minutes))
 		return false;
 	*ret_offset_s = (hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
 	return true;
