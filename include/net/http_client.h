@@ -31,12 +31,13 @@ struct http_response {
 
 /* At most max_calls at a time (more: -EAGAIN). NULL when out of memory. */
 struct http_client *http_client_new(struct loop *l, unsigned max_calls);
-/* Calls still running end with -ECANCELED. */
+/* Calls still running end with -ECANCELED, on their fibers, which may run after this. */
 void http_client_free(struct http_client *c);
 
 /*
  * 0 for any HTTP status. -EINVAL (bad url or header), -ECONNREFUSED, -ETIME, -EMSGSIZE (answer too long), -EPROTO,
- * -EAGAIN, -ECANCELED, -ENOMEM, each with its reason; nothing is retried here.
+ * -EAGAIN, -ECANCELED, -ENOMEM, each with its reason. Nothing is retried here, but libcurl sends a request a second time when a
+ * kept connection turns out to be closed before the first byte of the answer. What call points at must live until this returns.
  */
 FIBER int http_client_wait(struct http_client *c, const struct http_call *call, struct http_response *ret,
 			   struct err *reterr) MUST_CHECK;

@@ -301,7 +301,6 @@ static int errno_of(const struct call *call)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return -ECONNREFUSED;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return -EINVAL;
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;
