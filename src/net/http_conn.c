@@ -202,16 +202,18 @@ void http_conn_refuse(struct http_conn *c, const struct err *e)
 	http_reply(&x->rq, e->kind->http_status, headers, n, &body);
 }
 
-/* For a status the parser gave. The head it left is not to be shown to anybody. */
+/* For a status the parser gave. The head it left is not to be shown to anybody; only that an answer to HEAD has no body
+ * still has to be known. */
 static void refuse_head(struct http_conn *c, int status)
 {
+	const char *start = (const char *)evbuffer_pullup(bufferevent_get_input(c->bev), 5);
 	static const char *const texts[] = { "the request head is malformed",
 					     "the request head or one of its lines is too long" };
 	struct http_head *h = &c->exchange->rq.head;
 	struct err e = { 0 };
 
 	memset(h, 0, sizeof(*h));
-	h->method = HTTP_UNKNOWN_METHOD;
+	h->method = start && memcmp(start, "HEAD ", 5) == 0 ? HTTP_HEAD : HTTP_UNKNOWN_METHOD;
 	h->minor_version = 1;
 	h->method_text = h->target = h->path = h->query = STR("");
 	err_set(&e, err_kind_for_status(status), NULL, "%s", texts[status == 414 || status == 431]);
@@ -322,7 +324,7 @@ static bool step_head(struct http_conn *c)
 {
 	struct evbuffer *input = bufferevent_get_input(c->bev);
 	size_t n = unread(c);
-	struct str bytes = { NULL, n < HTTP_MAX_HEAD_BYTES ? n : HTTP_MAX_HEAD_BYTES + 1 };
+	struct str bytes = { NULL, n <= HTTP_MAX_HEAD_BYTES ? n : HTTP_MAX_HEAD_BYTES + 1 };
 	ssize_t r;
 
 	if (n == 0) {
