@@ -8,14 +8,13 @@
  * secrets are wiped when they are replaced or freed, and appear in no message.
  */
 #include "config_private.h"
+#include "file_private.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define ENV_PREFIX "TODOD_"
 
@@ -375,32 +374,10 @@ int config_read_text(struct config *c, const char *path, struct str text)
 	return c->n_mistakes - before;
 }
 
-/* Bytes read; negative errno, -EFBIG when there are more than size. */
-static ssize_t read_whole(const char *path, char *bytes, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-	ssize_t r;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		r = read(fd, bytes + n, size - n);
-		if (r > 0)
-			n += (size_t)r;
-	} while ((r > 0 && n < size) || (r < 0 && errno == EINTR));
-	if (r < 0)
-		r = -errno;
-	else
-		r = n < size ? (ssize_t)n : -EFBIG;
-	close(fd);
-	return r;
-}
-
 int config_read_file(struct config *c, const char *path)
 {
-	char *bytes = malloc(FILE_BYTES_MAX + 1);
-	ssize_t n = bytes ? read_whole(path, bytes, FILE_BYTES_MAX + 1) : -ENOMEM;
+	char *bytes = malloc(FILE_BYTES_MAX);
+	ssize_t n = bytes ? file_read(path, bytes, FILE_BYTES_MAX) : -ENOMEM;
 	int mistakes = 1;
 
 	if (n < 0)
