@@ -182,7 +182,7 @@ int task_ids_next_wait(struct task_ids *ids, struct db *db, int64_t *ret, struct
 
 	if (left > 0) {
 		id = take_id(ids);
-		if (left <= TASK_ID_BLOCK / 2 && !ids->fetching)
+		if (left <= TASK_ID_BLOCK && !ids->fetching)
 			r = fetch_ahead(ids, db);
 	} else {
 		r = fetch_block(db, &id, reterr);
