@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON Web Tokens, compact JWS only (RFC 7515, 7519, 8725), on OpenSSL EVP. The algorithm is decided by
- * the key, never by the token; `none`, `crit` and embedded or referenced keys are refused.
+ * JSON Web Tokens, compact JWS only (RFC 7515, 7519, 8725), on OpenSSL EVP. The algorithm is
+ * decided by the key, never by the token; `none`, `crit` and embedded or referenced keys are
+ * refused.
  */
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
@@ -29,9 +30,9 @@ void jwt_key_free(struct jwt_key *k);
 struct str jwt_key_id(const struct jwt_key *k);
 
 /*
- * A set of keys, as a JWKS document gives it (RFC 7517): Ed25519, P-256 and RSA from 2048 bits, at most 64 keys in 64 KiB.
- * Skipped: other types, private and symmetric keys, use other than sig, an alg that contradicts the type, a key id
- * that an earlier key has.
+ * A set of keys, as a JWKS document gives it (RFC 7517): Ed25519, P-256 and RSA from 2048 bits, at
+ * most 64 keys in 64 KiB. Skipped: other types, private and symmetric keys, use other than sig, an
+ * alg that contradicts the type, a key id that an earlier key has.
  */
 struct jwt_keys;
 /* Takes k, also on failure. NULL when out of memory. */
@@ -42,9 +43,9 @@ size_t jwt_keys_count(const struct jwt_keys *ks);
 void jwt_keys_free(struct jwt_keys *ks);
 
 struct jwt_policy {
-	struct str issuer;    /* empty: not checked */
-	struct str audience;  /* empty: not checked */
-	int64_t leeway_s;     /* 30 */
+	struct str issuer;   /* empty: not checked */
+	struct str audience; /* empty: not checked */
+	int64_t leeway_s;    /* 30 */
 };
 
 struct jwt_claims {
@@ -53,17 +54,20 @@ struct jwt_claims {
 };
 
 /*
- * Checks form, signature and claims of token at now_s. 0; -EACCES with ERR_UNAUTHORIZED and a reason that a client may read;
- * -ENOKEY (same err): the token names a key id that is not in the set: worth a refetch; -ENOMEM.
+ * Checks form, signature and claims of token at now_s. 0; -EACCES with ERR_UNAUTHORIZED and a
+ * reason that a client may read; -ENOKEY (same err): the token names a key id that is not in the
+ * set: worth a refetch; -ENOMEM.
  */
-int jwt_verify(struct arena *arena, const struct jwt_keys *keys, const struct jwt_policy *policy, struct str token,
-	       int64_t now_s, struct jwt_claims *ret, struct err *reterr) MUST_CHECK;
+int jwt_verify(struct arena *arena, const struct jwt_keys *keys, const struct jwt_policy *policy,
+	       struct str token, int64_t now_s, struct jwt_claims *ret,
+	       struct err *reterr) MUST_CHECK;
 
 /*
- * A token for subject, signed with a secret or private key. issuer and audience may be empty. .p is NULL when out of memory and for
- * what jwt_verify would refuse: a bad subject, a token over JWT_MAX_BYTES.
+ * A token for subject, signed with a secret or private key. issuer and audience may be empty. .p is
+ * NULL when out of memory and for what jwt_verify would refuse: a bad subject, a token over
+ * JWT_MAX_BYTES.
  */
-struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject, struct str issuer,
-		    struct str audience, int64_t now_s, int64_t ttl_s);
+struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject,
+		    struct str issuer, struct str audience, int64_t now_s, int64_t ttl_s);
 
 #endif

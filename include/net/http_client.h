@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP requests by libcurl's multi interface on the loop. http and https only, no redirects, no proxy from the environment, no
- * Expect, bounded answers. Header values with CR, LF or NUL are refused before libcurl sees them.
+ * HTTP requests by libcurl's multi interface on the loop. http and https only, no redirects, no
+ * proxy from the environment, no Expect, bounded answers. Header values with CR, LF or NUL are
+ * refused before libcurl sees them.
  */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
@@ -15,11 +16,11 @@
 struct http_client;
 
 struct http_call {
-	const char *method;         /* "GET", "POST" ... */
-	const char *url;            /* absolute */
+	const char *method;	    /* "GET", "POST" ... */
+	const char *url;	    /* absolute */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	struct str body;            /* .p NULL: none */
-	int64_t timeout_ms;         /* whole call */
+	struct str body;	    /* .p NULL: none */
+	int64_t timeout_ms;	    /* whole call */
 	int64_t connect_timeout_ms;
 	size_t max_response_bytes;
 };
@@ -35,11 +36,12 @@ struct http_client *http_client_new(struct loop *l, unsigned max_calls);
 void http_client_free(struct http_client *c);
 
 /*
- * 0 for any HTTP status. -EINVAL (bad url or header), -ECONNREFUSED, -ETIME, -EMSGSIZE (answer too long), -EPROTO,
- * -EAGAIN, -ECANCELED, -ENOMEM, each with its reason. Nothing is retried here, but libcurl sends a request a second time when a
- * kept connection turns out to be closed before the first byte of the answer. What call points at must live until this returns.
+ * 0 for any HTTP status. -EINVAL (bad url or header), -ECONNREFUSED, -ETIME, -EMSGSIZE (answer too
+ * long), -EPROTO, -EAGAIN, -ECANCELED, -ENOMEM, each with its reason. Nothing is retried here, but
+ * libcurl sends a request a second time when a kept connection turns out to be closed before the
+ * first byte of the answer. What call points at must live until this returns.
  */
-FIBER int http_client_wait(struct http_client *c, const struct http_call *call, struct http_response *ret,
-			   struct err *reterr) MUST_CHECK;
+FIBER int http_client_wait(struct http_client *c, const struct http_call *call,
+			   struct http_response *ret, struct err *reterr) MUST_CHECK;
 
 #endif

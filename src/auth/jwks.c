@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Keeps a remote key set fresh. One fetch at a time, on a fiber of its own; every way to start one goes through start_fetch.
- * The set in use changes only when a whole document was fetched and understood, and an unchanged document changes nothing.
- * What must hold: tokens cannot make this fetch more often than min_interval, and an issuer that cannot be reached
- * costs log lines when that begins and ends, not one per try.
+ * Keeps a remote key set fresh. One fetch at a time, on a fiber of its own; every way to start one
+ * goes through start_fetch. The set in use changes only when a whole document was fetched and
+ * understood, and an unchanged document changes nothing. What must hold: tokens cannot make this
+ * fetch more often than min_interval, and an issuer that cannot be reached costs log lines when
+ * that begins and ends, not one per try.
  */
 #include "jwks_private.h"
 
@@ -26,9 +27,8 @@ static const struct jwks_timing default_timing = {
 	.timeout_ms = 5000,
 };
 
-static const struct metric_family fetches_family = {
-	"todod_jwks_fetches_total", METRIC_COUNTER, "Fetches of the issuer's key set by result."
-};
+static const struct metric_family fetches_family = { "todod_jwks_fetches_total", METRIC_COUNTER,
+						     "Fetches of the issuer's key set by result." };
 
 struct waiter { /* on the stack of the fiber that waits */
 	struct waiter *next, *prev;
@@ -36,7 +36,7 @@ struct waiter { /* on the stack of the fiber that waits */
 	bool listed;
 };
 
-struct fetch { /* belongs to its fiber */
+struct fetch {		   /* belongs to its fiber */
 	struct jwks *jwks; /* NULL: nobody wants the result any more */
 	struct http_client *http;
 	int64_t timeout_ms;
@@ -108,7 +108,8 @@ static void note_result(struct jwks *j, int r, const struct err *e)
 {
 	metric_add(r < 0 ? j->failed : j->ok, 1);
 	if (r < 0 && !j->failing)
-		log_warn("auth.jwks_failed", LOG_CSTR("reason", e->text), LOG_BOOL("old_keys_in_use", j->keys != NULL));
+		log_warn("auth.jwks_failed", LOG_CSTR("reason", e->text),
+			 LOG_BOOL("old_keys_in_use", j->keys != NULL));
 	else if (r == 0 && j->failing)
 		log_info("auth.jwks_recovered", LOG_I64("keys", (int64_t)jwt_keys_count(j->keys)));
 	j->failing = r < 0;
@@ -122,12 +123,14 @@ static void schedule(struct jwks *j)
 		delay_ms = j->timing.retry_max_ms;
 	} else if (j->failing) {
 		delay_ms = j->backoff_ms;
-		j->backoff_ms = 2 * delay_ms < j->timing.retry_max_ms ? 2 * delay_ms : j->timing.retry_max_ms;
+		j->backoff_ms = 2 * delay_ms < j->timing.retry_max_ms ? 2 * delay_ms
+								      : j->timing.retry_max_ms;
 	}
 	if (!j->failing)
 		j->backoff_ms = j->timing.retry_first_ms;
 	if (timer_start(&j->timer, delay_ms) < 0)
-		log_warn("auth.jwks_timer", LOG_CSTR("reason", "the timer of the next fetch could not be started"));
+		log_warn("auth.jwks_timer",
+			 LOG_CSTR("reason", "the timer of the next fetch could not be started"));
 }
 
 static void finish(struct jwks *j, int r, const struct http_response *response, struct err *e)

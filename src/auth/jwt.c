@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tokens: the compact form of a JWS (RFC 7515 section 7.1), its header, and the claims of a JWT (RFC 7519), with the advice of RFC
- * 8725. What must hold: the signature is checked before any claim is believed; the only thing a token decides is which
- * key of the set is tried, by its id; reasons told to clients are fixed texts, with nothing of the token in them.
+ * Tokens: the compact form of a JWS (RFC 7515 section 7.1), its header, and the claims of a JWT
+ * (RFC 7519), with the advice of RFC 8725. What must hold: the signature is checked before any
+ * claim is believed; the only thing a token decides is which key of the set is tried, by its id;
+ * reasons told to clients are fixed texts, with nothing of the token in them.
  */
 #include "jwt_private.h"
 
@@ -70,7 +71,7 @@ static const struct json_field fallback_fields[] = {
 	JSON_FIELD_END,
 };
 
-struct compact { /* parts of a token, still encoded */
+struct compact {		 /* parts of a token, still encoded */
 	struct str signed_bytes; /* header.payload */
 	struct str header, payload, signature;
 };
@@ -118,11 +119,13 @@ static int decode(struct arena *arena, struct str text, struct str *ret)
 
 static bool typ_is_accepted(const struct json_str *typ)
 {
-	return typ->state == JSON_ABSENT || (typ->state == JSON_SET && (str_eq_nocase(typ->v, STR("JWT")) ||
-									str_eq_nocase(typ->v, STR("at+jwt"))));
+	return typ->state == JSON_ABSENT ||
+	       (typ->state == JSON_SET &&
+		(str_eq_nocase(typ->v, STR("JWT")) || str_eq_nocase(typ->v, STR("at+jwt"))));
 }
 
-static int read_header(struct arena *arena, struct str encoded, struct header *h, struct err *reterr)
+static int read_header(struct arena *arena, struct str encoded, struct header *h,
+		       struct err *reterr)
 {
 	struct str json;
 	int r = decode(arena, encoded, &json);
@@ -134,8 +137,8 @@ static int read_header(struct arena *arena, struct str encoded, struct header *h
 		return refuse(reterr, "the header of the token is malformed");
 	if (h->crit.state != JSON_ABSENT || h->b64.state != JSON_ABSENT)
 		return refuse(reterr, "the token needs an extension that is not supported");
-	if (h->jku.state != JSON_ABSENT || h->x5u.state != JSON_ABSENT || h->jwk.state != JSON_ABSENT ||
-	    h->x5c.state != JSON_ABSENT)
+	if (h->jku.state != JSON_ABSENT || h->x5u.state != JSON_ABSENT ||
+	    h->jwk.state != JSON_ABSENT || h->x5c.state != JSON_ABSENT)
 		return refuse(reterr, "the token brings its own key");
 	if (!typ_is_accepted(&h->typ))
 		return refuse(reterr, "the type of the token is not accepted");
@@ -148,9 +151,10 @@ static bool kid_fits(const struct jwt_key *k, struct str kid)
 	return k->alg == JWT_HS256 || str_eq(k->kid, kid);
 }
 
-/* With a kid the first key of that id decides; without one every key of the algorithm may, up to a bound. */
-static int check_signature(const struct jwt_keys *keys, const struct header *h, const struct compact *c,
-			   struct str signature, struct err *reterr)
+/* With a kid the first key of that id decides; without one every key of the algorithm may, up to a
+ * bound. */
+static int check_signature(const struct jwt_keys *keys, const struct header *h,
+			   const struct compact *c, struct str signature, struct err *reterr)
 {
 	enum jwt_alg alg;
 	unsigned tried = 0;
@@ -162,7 +166,8 @@ static int check_signature(const struct jwt_keys *keys, const struct header *h, 
 			continue;
 		if (k->alg != alg) {
 			if (h->kid.state == JSON_SET)
-				return refuse(reterr, "the algorithm of the token is not that of its key");
+				return refuse(reterr,
+					      "the algorithm of the token is not that of its key");
 			continue;
 		}
 		tried++;
@@ -180,8 +185,8 @@ static int check_signature(const struct jwt_keys *keys, const struct header *h, 
 	return -ENOKEY;
 }
 
-int jws_verify(struct arena *arena, const struct jwt_keys *keys, struct str token, struct str *ret_payload,
-	       struct err *reterr)
+int jws_verify(struct arena *arena, const struct jwt_keys *keys, struct str token,
+	       struct str *ret_payload, struct err *reterr)
 {
 	struct compact c;
 	struct header h = { 0 };
@@ -189,7 +194,8 @@ int jws_verify(struct arena *arena, const struct jwt_keys *keys, struct str toke
 	if (token.n > JWT_MAX_BYTES)
 		return refuse(reterr, "the token is longer than 6144 bytes");
 	if (split_compact(token, &c) < 0)
-		return refuse(reterr, "the token is not a compact JWS: three parts with dots between them");
+		return refuse(reterr,
+			      "the token is not a compact JWS: three parts with dots between them");
 	int r = read_header(arena, c.header, &h, reterr);
 	if (r < 0)
 		return r;
@@ -245,7 +251,8 @@ static bool audience_fits(const struct json_strs *aud, struct str audience)
 	return false;
 }
 
-static int check_parties(const struct claims *c, const struct jwt_policy *policy, struct err *reterr)
+static int check_parties(const struct claims *c, const struct jwt_policy *policy,
+			 struct err *reterr)
 {
 	if (policy->issuer.n > 0 && !(c->iss.state == JSON_SET && str_eq(c->iss.v, policy->issuer)))
 		return refuse(reterr, "the issuer of the token is not accepted");
@@ -254,7 +261,8 @@ static int check_parties(const struct claims *c, const struct jwt_policy *policy
 	return 0;
 }
 
-static int read_claims(struct arena *arena, struct str payload, struct claims *c, struct err *reterr)
+static int read_claims(struct arena *arena, struct str payload, struct claims *c,
+		       struct err *reterr)
 {
 	int r = json_parse(arena, payload, "token", claims_fields, c, NULL);
 	if (r == 0 && c->sub.state == JSON_ABSENT) {
@@ -271,8 +279,8 @@ static int read_claims(struct arena *arena, struct str payload, struct claims *c
 	return 0;
 }
 
-int jwt_verify(struct arena *arena, const struct jwt_keys *keys, const struct jwt_policy *policy, struct str token,
-	       int64_t now_s, struct jwt_claims *ret, struct err *reterr)
+int jwt_verify(struct arena *arena, const struct jwt_keys *keys, const struct jwt_policy *policy,
+	       struct str token, int64_t now_s, struct jwt_claims *ret, struct err *reterr)
 {
 	struct claims c = { 0 };
 	struct str payload;

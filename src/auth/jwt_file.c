@@ -23,7 +23,8 @@ static ssize_t read_file(const char *path, char *out, size_t size, struct err *r
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		int r = -errno;
-		err_set(reterr, &ERR_INVALID, NULL, "cannot open the key file %s: %s", path, strerror(-r));
+		err_set(reterr, &ERR_INVALID, NULL, "cannot open the key file %s: %s", path,
+			strerror(-r));
 		return r;
 	}
 	size_t n = 0;
@@ -35,11 +36,13 @@ static ssize_t read_file(const char *path, char *out, size_t size, struct err *r
 	int r = got < 0 ? -errno : 0;
 	close(fd);
 	if (r < 0) {
-		err_set(reterr, &ERR_INVALID, NULL, "cannot read the key file %s: %s", path, strerror(-r));
+		err_set(reterr, &ERR_INVALID, NULL, "cannot read the key file %s: %s", path,
+			strerror(-r));
 		return r;
 	}
 	if (n == size) {
-		err_set(reterr, &ERR_INVALID, NULL, "the key file %s is longer than %d bytes", path, KEY_FILE_MAX);
+		err_set(reterr, &ERR_INVALID, NULL, "the key file %s is longer than %d bytes", path,
+			KEY_FILE_MAX);
 		return -EFBIG;
 	}
 	return (ssize_t)n;
@@ -114,7 +117,8 @@ static struct jwt_key *ed25519_key(const char *path, EVP_PKEY *pkey, struct err 
 	struct buf kid;
 	if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_ED25519) {
 		err_set(reterr, &ERR_INVALID, NULL,
-			"the private key in %s is not Ed25519: make one with openssl genpkey -algorithm ed25519", path);
+			"the private key in %s is not Ed25519: make one with openssl genpkey -algorithm ed25519",
+			path);
 		EVP_PKEY_free(pkey);
 		return NULL;
 	}
@@ -142,7 +146,8 @@ struct jwt_key *jwt_key_from_pem_file(const char *path, struct err *reterr)
 			k = ed25519_key(path, pkey, reterr);
 		else
 			err_set(reterr, &ERR_INVALID, NULL,
-				"%s holds no readable PEM private key (it must not be encrypted)", path);
+				"%s holds no readable PEM private key (it must not be encrypted)",
+				path);
 	}
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return k;

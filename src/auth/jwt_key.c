@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One key and what it can do: check and make signatures with OpenSSL EVP. The caller owns the key. A key is bound to one
- * algorithm when it is made and there is no way to use it with another: HS256 exists only for keys made from
- * a secret, so a public key can never serve as an HMAC key. Secrets live inside OpenSSL's contexts, which wipe them.
- * Contexts are begun once per key and copied per token: an OpenSSL that runs out of memory while it looks an algorithm up
- * never finds it again, so nothing is looked up while requests run.
+ * One key and what it can do: check and make signatures with OpenSSL EVP. The caller owns the key.
+ * A key is bound to one algorithm when it is made and there is no way to use it with another: HS256
+ * exists only for keys made from a secret, so a public key can never serve as an HMAC key. Secrets
+ * live inside OpenSSL's contexts, which wipe them. Contexts are begun once per key and copied per
+ * token: an OpenSSL that runs out of memory while it looks an algorithm up never finds it again, so
+ * nothing is looked up while requests run.
  */
 #include "jwt_private.h"
 
@@ -17,7 +18,13 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { HS256_BYTES = 32, ES256_HALF = 32, ES256_BYTES = 2 * ES256_HALF, ES256_DER_MAX = 80, SECRET_MIN_BYTES = 32 };
+enum {
+	HS256_BYTES = 32,
+	ES256_HALF = 32,
+	ES256_BYTES = 2 * ES256_HALF,
+	ES256_DER_MAX = 80,
+	SECRET_MIN_BYTES = 32
+};
 
 static const char *const alg_names[_JWT_ALG_MAX] = {
 	[JWT_EDDSA] = "EdDSA",
@@ -164,7 +171,9 @@ static int hmac_verify(const struct jwt_key *k, struct str input, struct str sig
 	int r = hmac_sign(k, input, mac);
 	if (r < 0)
 		return r;
-	return hash_equal_const_time(signature, (struct str){ (const char *)mac, sizeof(mac) }) ? 0 : -EACCES;
+	return hash_equal_const_time(signature, (struct str){ (const char *)mac, sizeof(mac) })
+		       ? 0
+		       : -EACCES;
 }
 
 /* r || s of RFC 7518 section 3.4 as the DER that OpenSSL wants. The length, or negative. */
@@ -211,12 +220,14 @@ int jwt_key_verify(const struct jwt_key *k, struct str input, struct str signatu
 	if (k->alg == JWT_ES256) {
 		uint8_t der[ES256_DER_MAX];
 		int n = es256_to_der(signature, der);
-		return n < 0 ? n : pkey_verify(k, input, (struct str){ (const char *)der, (size_t)n });
+		return n < 0 ? n
+			     : pkey_verify(k, input, (struct str){ (const char *)der, (size_t)n });
 	}
 	return pkey_verify(k, input, signature);
 }
 
-int jwt_key_sign(const struct jwt_key *k, struct str input, uint8_t out[JWT_SIGNATURE_MAX], size_t *ret_n)
+int jwt_key_sign(const struct jwt_key *k, struct str input, uint8_t out[JWT_SIGNATURE_MAX],
+		 size_t *ret_n)
 {
 	if (!k->can_sign)
 		return -EACCES;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sets of keys, and the JWKS document (RFC 7517, 7518, 8037) that a remote issuer publishes. The document is not trusted to
- * be sensible: sizes are bounded, the algorithm follows from the type of the key, and a key that is
- * not a public signature key of a kind used here is passed over. The set owns its keys.
+ * Sets of keys, and the JWKS document (RFC 7517, 7518, 8037) that a remote issuer publishes. The
+ * document is not trusted to be sensible: sizes are bounded, the algorithm follows from the type of
+ * the key, and a key that is not a public signature key of a kind used here is passed over. The set
+ * owns its keys.
  */
 #include "jwt_private.h"
 
@@ -15,7 +16,13 @@
 #include <openssl/param_build.h>
 #include <stdlib.h>
 
-enum { JWKS_MAX_BYTES = 64 * 1024, JWKS_ARENA_BYTES = 1024 * 1024, P256_BYTES = 32, ED25519_BYTES = 32, RSA_E_MAX_BYTES = 5 };
+enum {
+	JWKS_MAX_BYTES = 64 * 1024,
+	JWKS_ARENA_BYTES = 1024 * 1024,
+	P256_BYTES = 32,
+	ED25519_BYTES = 32,
+	RSA_E_MAX_BYTES = 5
+};
 
 struct jwk {
 	struct json_str kty, crv, alg, use, kid, x, y, n, e, d;
@@ -85,7 +92,8 @@ static EVP_PKEY *p256_public(const struct jwk *j)
 {
 	uint8_t point[1 + 2 * P256_BYTES] = { 4 /* uncompressed, SEC 1 section 2.3.3 */ };
 	char group[] = "prime256v1";
-	if (!decode_exact(j->x.v, point + 1, P256_BYTES) || !decode_exact(j->y.v, point + 1 + P256_BYTES, P256_BYTES))
+	if (!decode_exact(j->x.v, point + 1, P256_BYTES) ||
+	    !decode_exact(j->y.v, point + 1 + P256_BYTES, P256_BYTES))
 		return NULL;
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
@@ -99,7 +107,8 @@ static EVP_PKEY *p256_public(const struct jwk *j)
 static bool rsa_is_acceptable(const BIGNUM *n, const BIGNUM *e)
 {
 	int bits = BN_num_bits(n);
-	return bits >= JWT_RSA_MIN_BITS && bits <= JWT_RSA_MAX_BITS && BN_is_odd(n) && BN_is_odd(e) && !BN_is_one(e);
+	return bits >= JWT_RSA_MIN_BITS && bits <= JWT_RSA_MAX_BITS && BN_is_odd(n) &&
+	       BN_is_odd(e) && !BN_is_one(e);
 }
 
 static EVP_PKEY *rsa_public_from_numbers(const BIGNUM *n, const BIGNUM *e)
@@ -132,7 +141,8 @@ static EVP_PKEY *rsa_public(const struct jwk *j)
 	return pkey;
 }
 
-/* A public key for checking signatures, as far as its own words go (RFC 7517 sections 4.2 and 4.3). */
+/* A public key for checking signatures, as far as its own words go (RFC 7517 sections 4.2 and 4.3).
+ */
 static bool is_for_signatures(const struct jwk *j)
 {
 	if (j->d.state != JSON_ABSENT)
@@ -189,7 +199,8 @@ static int add_jwk(struct jwt_keys *ks, const struct jwk *j)
 	return 0;
 }
 
-static int parse_document(struct arena *arena, struct str json, struct jwt_keys *ks, struct err *reterr)
+static int parse_document(struct arena *arena, struct str json, struct jwt_keys *ks,
+			  struct err *reterr)
 {
 	struct jwks_document doc = { 0 };
 	int r = json_parse(arena, json, "jwks", document_fields, &doc, reterr);
@@ -210,7 +221,8 @@ static int parse_document(struct arena *arena, struct str json, struct jwt_keys 
 int jwt_keys_parse(struct str jwks_json, struct jwt_keys **ret, struct err *reterr)
 {
 	if (jwks_json.n > JWKS_MAX_BYTES) {
-		err_set(reterr, &ERR_INVALID, "jwks", "the key set is longer than %d bytes", JWKS_MAX_BYTES);
+		err_set(reterr, &ERR_INVALID, "jwks", "the key set is longer than %d bytes",
+			JWKS_MAX_BYTES);
 		return -EINVAL;
 	}
 	struct arena *arena = arena_new(JWKS_ARENA_BYTES);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Making tokens with a local key: for `todod token` and for the built-in issuer. What is made here is always something that
- * jwt_verify would accept with the same key; anything else is not made.
+ * Making tokens with a local key: for `todod token` and for the built-in issuer. What is made here
+ * is always something that jwt_verify would accept with the same key; anything else is not made.
  */
 #include "jwt_private.h"
 
@@ -20,8 +20,8 @@ static void write_header(const struct jwt_key *key, struct buf *out)
 	json_end_object(&o);
 }
 
-static void write_claims(struct buf *out, struct str subject, struct str issuer, struct str audience, int64_t iat,
-			 int64_t exp)
+static void write_claims(struct buf *out, struct str subject, struct str issuer,
+			 struct str audience, int64_t iat, int64_t exp)
 {
 	struct json_out o;
 	json_out_init(&o, out);
@@ -44,8 +44,8 @@ static void append_encoded(struct buf *token, struct buf *json)
 	buf_clear(json);
 }
 
-struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject, struct str issuer,
-		    struct str audience, int64_t now_s, int64_t ttl_s)
+struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject,
+		    struct str issuer, struct str audience, int64_t now_s, int64_t ttl_s)
 {
 	struct str token = { NULL, 0 };
 	struct buf text, json;

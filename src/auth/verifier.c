@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From an Authorization header to a user. A verified token is remembered by its SHA-256, because checking an Ed25519
- * signature costs as much as the rest of a request several times over. An entry counts only between the moment it was made and
- * the token's expiry, at most a minute, and only for the keys it was made with; a refusal is never remembered,
- * so that a client cannot push good tokens out with bad ones.
+ * From an Authorization header to a user. A verified token is remembered by its SHA-256, because
+ * checking an Ed25519 signature costs as much as the rest of a request several times over. An entry
+ * counts only between the moment it was made and the token's expiry, at most a minute, and only for
+ * the keys it was made with; a refusal is never remembered, so that a client cannot push good
+ * tokens out with bad ones.
  */
 #include "verifier_private.h"
 
@@ -19,7 +20,8 @@
 enum { POLICY_MAX_BYTES = 16 * 1024, FETCH_WAIT_MS = 5000, RETRY_AFTER_S = 1 };
 
 static const struct metric_family tokens_family = {
-	"todod_auth_tokens_total", METRIC_COUNTER, "Tokens looked at by result: cached, verified or refused."
+	"todod_auth_tokens_total", METRIC_COUNTER,
+	"Tokens looked at by result: cached, verified or refused."
 };
 
 struct auth_verifier {
@@ -46,7 +48,8 @@ static bool copy_policy(struct auth_verifier *v, const struct jwt_policy *policy
 	return v->policy.issuer.p && v->policy.audience.p;
 }
 
-struct auth_verifier *auth_verifier_new(struct jwks *jwks, struct jwt_keys *keys, const struct jwt_policy *policy)
+struct auth_verifier *auth_verifier_new(struct jwks *jwks, struct jwt_keys *keys,
+					const struct jwt_policy *policy)
 {
 	struct auth_verifier *v = calloc(1, sizeof(*v));
 	assert(!jwks != !keys);
@@ -90,7 +93,8 @@ static int parse_bearer(struct str authorization, struct str *ret_token)
 {
 	const struct str scheme = STR("Bearer");
 	struct str s = authorization;
-	if (s.n <= scheme.n || !str_eq_nocase((struct str){ s.p, scheme.n }, scheme) || s.p[scheme.n] != ' ')
+	if (s.n <= scheme.n || !str_eq_nocase((struct str){ s.p, scheme.n }, scheme) ||
+	    s.p[scheme.n] != ' ')
 		return -EINVAL;
 	size_t start = scheme.n;
 	while (start < s.n && s.p[start] == ' ')
@@ -119,7 +123,8 @@ static uint64_t generation(const struct auth_verifier *v)
 }
 
 /* Without memory the token is simply not remembered. */
-static void remember(struct auth_verifier *v, struct str digest, const struct jwt_claims *claims, int64_t now_s)
+static void remember(struct auth_verifier *v, struct str digest, const struct jwt_claims *claims,
+		     int64_t now_s)
 {
 	if (claims->expires_s <= now_s)
 		return; /* accepted within the leeway only */
@@ -128,7 +133,9 @@ static void remember(struct auth_verifier *v, struct str digest, const struct jw
 		return;
 	*e = (struct entry){
 		.from_s = now_s,
-		.until_s = claims->expires_s - now_s < AUTH_CACHE_SECONDS ? claims->expires_s : now_s + AUTH_CACHE_SECONDS,
+		.until_s = claims->expires_s - now_s < AUTH_CACHE_SECONDS
+				   ? claims->expires_s
+				   : now_s + AUTH_CACHE_SECONDS,
 		.generation = generation(v),
 		.n = claims->subject.n,
 	};
@@ -147,13 +154,14 @@ static struct str recall(struct auth_verifier *v, struct str digest, int64_t now
 }
 
 /* By signature and claims, with the keys there are now. */
-static int verify_token(struct auth_verifier *v, struct arena *arena, struct str token, int64_t now_s,
-			struct jwt_claims *claims, struct err *reterr)
+static int verify_token(struct auth_verifier *v, struct arena *arena, struct str token,
+			int64_t now_s, struct jwt_claims *claims, struct err *reterr)
 {
 	const struct jwt_keys *keys = v->jwks ? jwks_keys(v->jwks) : v->keys;
 	if (!keys) {
 		jwks_refresh(v->jwks);
-		err_unavailable(reterr, RETRY_AFTER_S, "the keys that tokens are checked with are not here yet");
+		err_unavailable(reterr, RETRY_AFTER_S,
+				"the keys that tokens are checked with are not here yet");
 		return -EAGAIN;
 	}
 	int r = jwt_verify(arena, keys, &v->policy, token, now_s, claims, reterr);
@@ -165,8 +173,8 @@ static int verify_token(struct auth_verifier *v, struct arena *arena, struct str
 	return -EAGAIN;
 }
 
-int auth_verify_at(struct auth_verifier *v, struct arena *arena, struct str authorization, int64_t now_s,
-		   struct str *ret_user, struct err *reterr)
+int auth_verify_at(struct auth_verifier *v, struct arena *arena, struct str authorization,
+		   int64_t now_s, struct str *ret_user, struct err *reterr)
 {
 	uint8_t bytes[SHA256_SIZE];
 	const struct str digest = { (const char *)bytes, sizeof(bytes) };
@@ -203,14 +211,15 @@ int auth_verify_at(struct auth_verifier *v, struct arena *arena, struct str auth
 	return 0;
 }
 
-int auth_verify(struct auth_verifier *v, struct arena *arena, struct str authorization, struct str *ret_user,
-		struct err *reterr)
+int auth_verify(struct auth_verifier *v, struct arena *arena, struct str authorization,
+		struct str *ret_user, struct err *reterr)
 {
-	return auth_verify_at(v, arena, authorization, time_now_us() / TIME_US_PER_S, ret_user, reterr);
+	return auth_verify_at(v, arena, authorization, time_now_us() / TIME_US_PER_S, ret_user,
+			      reterr);
 }
 
-int auth_verify_wait(struct auth_verifier *v, struct arena *arena, struct str authorization, struct str *ret_user,
-		     struct err *reterr)
+int auth_verify_wait(struct auth_verifier *v, struct arena *arena, struct str authorization,
+		     struct str *ret_user, struct err *reterr)
 {
 	int r = auth_verify(v, arena, authorization, ret_user, reterr);
 	if (r != -EAGAIN)
@@ -220,6 +229,7 @@ int auth_verify_wait(struct auth_verifier *v, struct arena *arena, struct str au
 		err_unavailable(reterr, RETRY_AFTER_S, "the service is stopping");
 		return r;
 	}
-	/* After -ETIME or -EBUSY the keys may be there all the same. What is still unknown then is told as 503. */
+	/* After -ETIME or -EBUSY the keys may be there all the same. What is still unknown then is
+	 * told as 503. */
 	return auth_verify(v, arena, authorization, ret_user, reterr);
 }

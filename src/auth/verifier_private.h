@@ -9,7 +9,7 @@
 
 enum { AUTH_CACHE_TOKENS = 10000, AUTH_CACHE_SECONDS = 60 };
 
-int auth_verify_at(struct auth_verifier *v, struct arena *arena, struct str authorization, int64_t now_s,
-		   struct str *ret_user, struct err *reterr) MUST_CHECK;
+int auth_verify_at(struct auth_verifier *v, struct arena *arena, struct str authorization,
+		   int64_t now_s, struct str *ret_user, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Refuses calls that could smuggle a line onto the wire or that are not plain HTTP. Pure: looks at the texts only.
- * Reasons name the part that is wrong and repeat no value, because headers hold tokens.
+ * Refuses calls that could smuggle a line onto the wire or that are not plain HTTP. Pure: looks at
+ * the texts only. Reasons name the part that is wrong and repeat no value, because headers hold
+ * tokens.
  */
 #include "http_client_private.h"
 
@@ -24,7 +25,8 @@ static bool is_method(const char *s)
 static bool is_url(const char *s)
 {
 	size_t n = s ? strnlen(s, URL_MAX_BYTES + 1) : 0;
-	if (n > URL_MAX_BYTES || (strncmp(s ? s : "", "http://", 7) != 0 && strncmp(s ? s : "", "https://", 8) != 0))
+	if (n > URL_MAX_BYTES ||
+	    (strncmp(s ? s : "", "http://", 7) != 0 && strncmp(s ? s : "", "https://", 8) != 0))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (s[i] <= ' ' || s[i] > '~')
@@ -61,10 +63,12 @@ int http_call_check(const struct http_call *call, struct err *reterr)
 	if (!is_method(call->method))
 		return refuse(reterr, "method", "the method is not a word of capital letters");
 	if (!is_url(call->url))
-		return refuse(reterr, "url", "the URL is not http:// or https:// in printable ASCII");
+		return refuse(reterr, "url",
+			      "the URL is not http:// or https:// in printable ASCII");
 	for (const char *const *h = call->headers; h && *h; h++) {
 		if (!is_header(*h))
-			return refuse(reterr, "headers", "a header is not \"Name: value\" on one line");
+			return refuse(reterr, "headers",
+				      "a header is not \"Name: value\" on one line");
 	}
 	return 0;
 }

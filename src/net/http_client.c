@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libcurl's multi interface driven by the loop: libcurl says which sockets and which one timer it wants watched, the loop calls
- * back, and finished transfers are taken out of the multi handle's queue. A call lives on the stack of the fiber that waits for
- * it; whoever wakes first (end, deadline, cancel, http_client_free) the call is detached from libcurl
- * before its frame goes. Fibers are never resumed inside a libcurl callback.
+ * libcurl's multi interface driven by the loop: libcurl says which sockets and which one timer it
+ * wants watched, the loop calls back, and finished transfers are taken out of the multi handle's
+ * queue. A call lives on the stack of the fiber that waits for it; whoever wakes first (end,
+ * deadline, cancel, http_client_free) the call is detached from libcurl before its frame goes.
+ * Fibers are never resumed inside a libcurl callback.
  */
 #include "net/http_client.h"
 
@@ -70,14 +71,16 @@ static void drive(struct http_client *c, curl_socket_t fd, int what)
 	collect_finished(c);
 	if (code == CURLM_OK)
 		return;
-	/* A callback of ours had no memory: libcurl gives every transfer up and starts over when all are gone. */
+	/* A callback of ours had no memory: libcurl gives every transfer up and starts over when
+	 * all are gone. */
 	for (struct call *call = c->calls.next; call != &c->calls; call = call->next)
 		fiber_wake(&call->wait, -ENOMEM);
 }
 
 static void on_socket(evutil_socket_t fd, short events, void *arg)
 {
-	int what = (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	int what = (events & EV_READ ? CURL_CSELECT_IN : 0) |
+		   (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
 	drive(((const struct watch *)arg)->client, fd, what);
 }
 
@@ -117,7 +120,8 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 		w->client = c;
 		curl_multi_assign(c->multi, fd, w);
 	}
-	if (event_assign(&w->event, loop_base(c->loop), fd, events, on_socket, w) < 0 || event_add(&w->event, NULL) < 0)
+	if (event_assign(&w->event, loop_base(c->loop), fd, events, on_socket, w) < 0 ||
+	    event_add(&w->event, NULL) < 0)
 		return -1;
 	return 0;
 }
@@ -170,11 +174,13 @@ struct http_client *http_client_new(struct loop *l, unsigned max_calls)
 	c->calls.next = c->calls.prev = &c->calls;
 	timer_init(&c->timer, l, on_timer, c);
 	c->multi = curl_multi_init();
-	if (!c->multi || curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
+	if (!c->multi ||
+	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
 	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) != CURLM_OK ||
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK ||
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST) != CURLM_OK ||
+	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+			      (long)CONNECTIONS_PER_HOST) != CURLM_OK ||
 	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)max_calls) != CURLM_OK) {
 		http_client_free(c);
 		return NULL;
@@ -217,7 +223,8 @@ void http_client_free(struct http_client *c)
 /* A copy of the list with the headers that libcurl must not make up. False when out of memory. */
 static bool set_headers(struct call *call, const struct http_call *req)
 {
-	/* "Name:" without a value takes a default of libcurl's away. A Content-Type given earlier in the list stays. */
+	/* "Name:" without a value takes a default of libcurl's away. A Content-Type given earlier
+	 * in the list stays. */
 	static const char *const defaults_off[] = { "Expect:", "Content-Type:", NULL };
 	const char *const *lists[] = { req->headers, defaults_off };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
@@ -234,12 +241,14 @@ static bool set_headers(struct call *call, const struct http_call *req)
 /* Method and body. A method that usually has a body says Content-Length: 0 without one. */
 static bool set_request(CURL *easy, const struct http_call *req)
 {
-	bool has_body = req->body.p != NULL || strcmp(req->method, "POST") == 0 || strcmp(req->method, "PUT") == 0 ||
-			strcmp(req->method, "PATCH") == 0;
+	bool has_body = req->body.p != NULL || strcmp(req->method, "POST") == 0 ||
+			strcmp(req->method, "PUT") == 0 || strcmp(req->method, "PATCH") == 0;
 	if (strcmp(req->method, "HEAD") == 0)
 		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
-	if (has_body && (curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n) != CURLE_OK ||
-			 curl_easy_setopt(easy, CURLOPT_POSTFIELDS, req->body.p ? req->body.p : "") != CURLE_OK))
+	if (has_body && (curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+					  (curl_off_t)req->body.n) != CURLE_OK ||
+			 curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+					  req->body.p ? req->body.p : "") != CURLE_OK))
 		return false;
 	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, req->method) == CURLE_OK;
 }
@@ -251,10 +260,12 @@ static bool set_limits(CURL *easy, const struct http_call *req)
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
+		       CURLE_OK &&
 	       /* Giving a slow name server up must not stop the loop until its thread ends. */
 	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)req->connect_timeout_ms) == CURLE_OK;
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)req->connect_timeout_ms) ==
+		       CURLE_OK;
 }
 
 static bool set_callbacks(struct call *call)
@@ -271,8 +282,9 @@ static bool set_callbacks(struct call *call)
 static int attach(struct http_client *c, struct call *call, const struct http_call *req)
 {
 	call->easy = curl_easy_init();
-	if (call->easy && set_limits(call->easy, req) && set_callbacks(call) && set_request(call->easy, req) &&
-	    set_headers(call, req) && curl_easy_setopt(call->easy, CURLOPT_URL, req->url) == CURLE_OK &&
+	if (call->easy && set_limits(call->easy, req) && set_callbacks(call) &&
+	    set_request(call->easy, req) && set_headers(call, req) &&
+	    curl_easy_setopt(call->easy, CURLOPT_URL, req->url) == CURLE_OK &&
 	    curl_multi_add_handle(c->multi, call->easy) == CURLM_OK) {
 		call->client = c;
 		call->next = &c->calls;
@@ -311,7 +323,8 @@ static int errno_of(const struct call *call)
 
 static int explain(const struct call *call, int r, struct err *reterr)
 {
-	const char *reason = call->reason[0] != '\0' ? call->reason : curl_easy_strerror(call->code);
+	const char *reason =
+		call->reason[0] != '\0' ? call->reason : curl_easy_strerror(call->code);
 	if (r == -EMSGSIZE)
 		reason = "the answer is too long";
 	else if (r == -ETIME)
@@ -327,7 +340,8 @@ static int explain(const struct call *call, int r, struct err *reterr)
 	return r;
 }
 
-int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret, struct err *reterr)
+int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
+		     struct err *reterr)
 {
 	struct call call = { .response = ret };
 	assert(req->timeout_ms > 0);

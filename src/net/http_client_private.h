@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a call must look like before libcurl sees it: libcurl passes CR, LF and NUL in headers and methods to the wire.
+ * What a call must look like before libcurl sees it: libcurl passes CR, LF and NUL in headers and
+ * methods to the wire.
  */
 #ifndef NET_HTTP_CLIENT_PRIVATE_H
 #define NET_HTTP_CLIENT_PRIVATE_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A key set from a hostile issuer. What must hold: bounded and repeatable; every key is a public one for one of three algorithms;
- * no two keys share an id; and no token verifies with such keys: not an unsigned one, nor one whose HMAC is keyed with the
- * document itself.
+ * A key set from a hostile issuer. What must hold: bounded and repeatable; every key is a public
+ * one for one of three algorithms; no two keys share an id; and no token verifies with such keys:
+ * not an unsigned one, nor one whose HMAC is keyed with the document itself.
  */
 #include "src/auth/jwt_private.h"
 
@@ -38,7 +38,8 @@ static void check_forgeries(struct arena *arena, const struct jwt_keys *ks, stru
 	struct jwt_key *forger = jwt_key_from_secret(document);
 	if (!forger)
 		return;
-	struct str token = jwt_sign(arena, forger, STR("u"), STR(""), STR(""), 0, INT64_C(4000000000));
+	struct str token =
+		jwt_sign(arena, forger, STR("u"), STR(""), STR(""), 0, INT64_C(4000000000));
 	if (token.p)
 		require(jws_verify(arena, ks, token, &payload, NULL) != 0);
 	jwt_key_free(forger);

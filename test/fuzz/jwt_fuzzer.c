@@ -2,10 +2,11 @@
 /*
  * Tokens from a stranger. The first byte says how the rest is read:
  *   r  as a token
- *   m  as changes of an issued token: which one, then (position high, low, bits to flip) any number of times
- *   c  as the claims of a properly signed token, so that they are looked at
- * What must hold: nothing verifies but the very bytes that were issued; what is accepted has a usable subject and has not
- * expired; a refusal gives a reason and leaves the result alone. The private keys of the first three tokens no longer exist.
+ *   m  as changes of an issued token: which one, then (position high, low, bits to flip) any number
+ * of times c  as the claims of a properly signed token, so that they are looked at What must hold:
+ * nothing verifies but the very bytes that were issued; what is accepted has a usable subject and
+ * has not expired; a refusal gives a reason and leaves the result alone. The private keys of the
+ * first three tokens no longer exist.
  */
 #include "src/auth/jwt_private.h"
 
@@ -59,7 +60,8 @@ static int verify(struct arena *arena, const struct jwt_keys *keys, struct str t
 	int r = jwt_verify(arena, keys, &policy, token, NOW, &claims, &e);
 	require(r == 0 || r == -EACCES || r == -ENOKEY || r == -ENOMEM);
 	if (r == 0) {
-		require(jwt_subject_is_valid(claims.subject) && claims.expires_s > NOW - 30 && !e.kind);
+		require(jwt_subject_is_valid(claims.subject) && claims.expires_s > NOW - 30 &&
+			!e.kind);
 	} else {
 		require(!claims.subject.p && claims.expires_s == -1 && e.text[0] != '\0');
 		require(e.kind == (r == -ENOMEM ? &ERR_UNAVAILABLE : &ERR_UNAUTHORIZED));
@@ -79,14 +81,16 @@ static bool was_issued(struct str token)
 static void check_token(struct arena *arena, struct str token)
 {
 	bool known = was_issued(token);
-	int by_public = verify(arena, public_keys, token), by_secret = verify(arena, secret_keys, token);
+	int by_public = verify(arena, public_keys, token),
+	    by_secret = verify(arena, secret_keys, token);
 	if (by_public != -ENOMEM && by_secret != -ENOMEM)
 		require((by_public == 0) + (by_secret == 0) == known);
 }
 
 static void check_changes(struct arena *arena, const uint8_t *data, size_t size)
 {
-	struct str copy = arena_dup(arena, str_from(issued[size ? data[0] % ARRAY_SIZE(issued) : 0]));
+	struct str copy =
+		arena_dup(arena, str_from(issued[size ? data[0] % ARRAY_SIZE(issued) : 0]));
 	char *bytes = (char *)(uintptr_t)copy.p;
 	require(copy.p);
 	for (size_t i = 1; i + 3 <= size; i += 3)
@@ -103,7 +107,8 @@ static void check_claims(struct arena *arena, struct str claims)
 	base64url_encode(STR("{\"alg\":\"HS256\"}"), &token);
 	buf_append_char(&token, '.');
 	base64url_encode(claims, &token);
-	if (buf_status(&token) == 0 && jwt_key_sign(secret_key, buf_str(&token), signature, &n) == 0) {
+	if (buf_status(&token) == 0 &&
+	    jwt_key_sign(secret_key, buf_str(&token), signature, &n) == 0) {
 		buf_append_char(&token, '.');
 		base64url_encode((struct str){ (const char *)signature, n }, &token);
 		if (buf_status(&token) == 0) {
@@ -117,7 +122,8 @@ static void check_claims(struct arena *arena, struct str claims)
 
 static void start(void)
 {
-	require(jwt_keys_parse(STR(jwks), &public_keys, NULL) == 0 && jwt_keys_count(public_keys) == 3);
+	require(jwt_keys_parse(STR(jwks), &public_keys, NULL) == 0 &&
+		jwt_keys_count(public_keys) == 3);
 	secret_key = jwt_key_from_secret(STR(SECRET));
 	struct jwt_key *k = jwt_key_from_secret(STR(SECRET));
 	secret_keys = secret_key && k ? jwt_keys_new_single(k) : NULL;

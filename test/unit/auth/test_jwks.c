@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The key set of an issuer that this test plays itself, on the same loop: when it is asked, what happens when it fails,
- * lies, stalls or changes its keys; and the verifier on top, with its cache. A clock that matters is handed in.
+ * The key set of an issuer that this test plays itself, on the same loop: when it is asked, what
+ * happens when it fails, lies, stalls or changes its keys; and the verifier on top, with its cache.
+ * A clock that matters is handed in.
  */
 #include "src/auth/jwks_private.h"
 #include "src/auth/jwt_private.h"
@@ -31,11 +32,20 @@ static struct timer watcher;
 static struct arena *arena;
 static struct jwks *jwks;
 static struct auth_verifier *verifier;
-static struct jwt_key *signers[2]; /* the issuer's keys, old and new */
+static struct jwt_key *signers[2];   /* the issuer's keys, old and new */
 static struct jwt_key *local_signer; /* the secret of local_keys */
-static char documents[2][256];     /* what it publishes for each */
+static char documents[2][256];	     /* what it publishes for each */
 
-static enum mode { SERVE_FIRST, SERVE_SECOND, STATUS_500, GARBAGE, TOO_LONG, EMPTY_SET, REDIRECT, STALL } mode;
+static enum mode {
+	SERVE_FIRST,
+	SERVE_SECOND,
+	STATUS_500,
+	GARBAGE,
+	TOO_LONG,
+	EMPTY_SET,
+	REDIRECT,
+	STALL
+} mode;
 
 static const struct jwt_policy policy = { .leeway_s = 30 };
 /* Nothing happens by itself. */
@@ -58,13 +68,14 @@ static enum after_reply publish(void *arg, const char *request, size_t n, struct
 	case GARBAGE:
 		return loopback_reply(out, 200, "<html>", 6);
 	case TOO_LONG:
-		evbuffer_add_printf(out, "HTTP/1.1 200 X\r\nContent-Length: 65537\r\n\r\n%s%*s", documents[1],
-				    (int)(65537 - strlen(documents[1])), "");
+		evbuffer_add_printf(out, "HTTP/1.1 200 X\r\nContent-Length: 65537\r\n\r\n%s%*s",
+				    documents[1], (int)(65537 - strlen(documents[1])), "");
 		return KEEP;
 	case EMPTY_SET:
 		return loopback_reply(out, 200, "{\"keys\":[]}", 11);
 	case REDIRECT:
-		evbuffer_add_printf(out, "HTTP/1.1 307 X\r\nLocation: /jwks\r\nContent-Length: 0\r\n\r\n");
+		evbuffer_add_printf(
+			out, "HTTP/1.1 307 X\r\nLocation: /jwks\r\nContent-Length: 0\r\n\r\n");
 		return KEEP;
 	case STALL:
 		break;
@@ -82,8 +93,10 @@ static struct jwt_key *new_signer(const char *kid, char *document, size_t size)
 	buf_init(&text, 64);
 	ck_assert(pkey && EVP_PKEY_get_raw_public_key(pkey, x, &n) == 1);
 	base64url_encode((struct str){ (const char *)x, n }, &text);
-	struct str json = arena_printf(arena, "{\"keys\":[{\"kid\":\"%s\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%.*s\"}]}",
-				       kid, STR_ARGS(buf_str(&text)));
+	struct str json = arena_printf(
+		arena,
+		"{\"keys\":[{\"kid\":\"%s\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%.*s\"}]}",
+		kid, STR_ARGS(buf_str(&text)));
 	ck_assert_int_eq(str_copy(document, size, json), 0);
 	buf_done(&text);
 	struct jwt_key *k = jwt_key_new(JWT_EDDSA, pkey, str_from(kid));
@@ -211,14 +224,16 @@ START_TEST(test_first_token_waits)
 }
 END_TEST
 
-/* A hundred thousand tokens with keys nobody knows: the one fetch at the start remains the only one. */
+/* A hundred thousand tokens with keys nobody knows: the one fetch at the start remains the only
+ * one. */
 static void flood_fiber(void *arg)
 {
 	struct err e;
 	(void)arg;
 	ck_assert_int_eq(jwks_wait(jwks, PATIENCE_MS), 0);
 	static char tail[1024]; /* payload and signature */
-	ck_assert_int_eq(str_copy(tail, sizeof(tail), str_from(strchr(bearer(1, "mallory", 60).p, '.'))), 0);
+	ck_assert_int_eq(
+		str_copy(tail, sizeof(tail), str_from(strchr(bearer(1, "mallory", 60).p, '.'))), 0);
 	for (int i = 0; i < FLOOD; i++) {
 		char kid[16], header[64];
 		struct buf text;
@@ -256,7 +271,8 @@ static void waiting_fiber(void *arg)
 	if (r != -EBUSY || waited[1] < 10)
 		return;
 	ck_assert_ptr_nonnull(issuer.open[0]); /* now the issuer answers */
-	loopback_reply(bufferevent_get_output(issuer.open[0]), 200, documents[1], strlen(documents[1]));
+	loopback_reply(bufferevent_get_output(issuer.open[0]), 200, documents[1],
+		       strlen(documents[1]));
 }
 
 static void single_flight_fiber(void *arg)
@@ -288,7 +304,8 @@ START_TEST(test_single_flight)
 }
 END_TEST
 
-/* Old keys survive every way a fetch can fail; a good document replaces them, and what was concluded from them goes. */
+/* Old keys survive every way a fetch can fail; a good document replaces them, and what was
+ * concluded from them goes. */
 static void outage_fiber(void *arg)
 {
 	static const enum mode failures[] = { STATUS_500, GARBAGE, TOO_LONG, REDIRECT };
@@ -310,7 +327,9 @@ static void outage_fiber(void *arg)
 	ck_assert_uint_gt(jwks_generation(jwks), generation);
 	fetch_now(SERVE_SECOND);
 	mode = STATUS_500;
-	ck_assert_int_eq(verify_wait(old, &e), -EAGAIN); /* its key is gone: still unknown after the fetch, min_interval is 0 */
+	ck_assert_int_eq(
+		verify_wait(old, &e),
+		-EAGAIN); /* its key is gone: still unknown after the fetch, min_interval is 0 */
 	ck_assert_int_eq(jwks_wait(jwks, PATIENCE_MS), 0);
 	fetch_now(EMPTY_SET); /* an issuer may take all its keys back */
 	ck_assert_uint_eq(jwt_keys_count(jwks_keys(jwks)), 0);
@@ -332,7 +351,8 @@ static void retry_fiber(void *arg)
 	(void)arg;
 	ck_assert_int_eq(jwks_wait(jwks, PATIENCE_MS), 0);
 	int r = verify_wait(bearer(0, "anna", 60), &e);
-	ck_assert_msg(r == -EAGAIN && e.kind == &ERR_UNAVAILABLE && e.retry_after_s > 0, "%d %s", r, e.text);
+	ck_assert_msg(r == -EAGAIN && e.kind == &ERR_UNAVAILABLE && e.retry_after_s > 0, "%d %s", r,
+		      e.text);
 	while (issuer.requests < 4)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 	mode = SERVE_FIRST;
@@ -445,12 +465,14 @@ static const struct {
 	const char *value; /* @: a good token */
 	bool good;
 } headers[] = {
-	{ "Bearer @", true },      { "bearer @", true },      { "BEARER @", true },  { "Bearer   @", true },
-	{ "Bearer@", false },      { "Bearer\t@", false },    { " Bearer @", false }, { "Bearer @ ", false },
-	{ "Bearer @, x", false },  { "Bearer @ @", false },  { "Basic @", false },  { "Bearer", false },
-	{ "Bearer ", false },       { "Bearer  ", false },      { "", false },          { "@", false },
-	{ "Bearer \"@\"", false }, { "Bearer =@", false },    { "Bearer @=", false }, { "Bearer @\x01", false },
-	{ "Bearer \xc3\xa9", false }, { "Bearer a=b", false }, { "Token @", false }, { "Bearer,@", false },
+	{ "Bearer @", true },	 { "bearer @", true },	    { "BEARER @", true },
+	{ "Bearer   @", true },	 { "Bearer@", false },	    { "Bearer\t@", false },
+	{ " Bearer @", false },	 { "Bearer @ ", false },    { "Bearer @, x", false },
+	{ "Bearer @ @", false }, { "Basic @", false },	    { "Bearer", false },
+	{ "Bearer ", false },	 { "Bearer  ", false },	    { "", false },
+	{ "@", false },		 { "Bearer \"@\"", false }, { "Bearer =@", false },
+	{ "Bearer @=", false },	 { "Bearer @\x01", false }, { "Bearer \xc3\xa9", false },
+	{ "Bearer a=b", false }, { "Token @", false },	    { "Bearer,@", false },
 };
 
 START_TEST(test_authorization_header)
@@ -459,7 +481,8 @@ START_TEST(test_authorization_header)
 	struct str user = { NULL, 0 };
 	verifier = auth_verifier_new(NULL, local_keys(), &policy);
 	ck_assert_ptr_nonnull(verifier);
-	struct str token = jwt_sign(arena, local_signer, STR("anna"), STR(""), STR(""), time_now_us() / TIME_US_PER_S, 60);
+	struct str token = jwt_sign(arena, local_signer, STR("anna"), STR(""), STR(""),
+				    time_now_us() / TIME_US_PER_S, 60);
 	struct buf value;
 	buf_init(&value, 4096);
 	for (const char *p = headers[_i].value; *p; p++) {
@@ -470,7 +493,8 @@ START_TEST(test_authorization_header)
 	}
 	for (int twice = 0; twice < 2; twice++) { /* also when the token is remembered */
 		int r = verify(value.n ? buf_str(&value) : STR(""), &e);
-		ck_assert_msg(r == (headers[_i].good ? 0 : -EACCES), "%s: %d %s", headers[_i].value, r, e.text);
+		ck_assert_msg(r == (headers[_i].good ? 0 : -EACCES), "%s: %d %s", headers[_i].value,
+			      r, e.text);
 	}
 	buf_done(&value);
 	ck_assert_int_eq(auth_verify(verifier, arena, (struct str){ NULL, 0 }, &user, &e), -EACCES);
@@ -480,7 +504,8 @@ END_TEST
 
 static double counted(const char *result)
 {
-	static const struct metric_family family = { "todod_auth_tokens_total", METRIC_COUNTER, "" };
+	static const struct metric_family family = { "todod_auth_tokens_total", METRIC_COUNTER,
+						     "" };
 	return metric_value(metric_get(&family, result));
 }
 
@@ -500,10 +525,18 @@ START_TEST(test_cache_clock)
 		int result;
 		bool cached;
 	} looks[] = {
-		{ 1000, 0, false }, { 1000, 0, true },  { 1059, 0, true },       { 1060, 0, false },
-		{ 1099, 0, true },  { 1059, 0, false }, /* the clock went back */ { 1099, 0, true },
+		{ 1000, 0, false },
+		{ 1000, 0, true },
+		{ 1059, 0, true },
+		{ 1060, 0, false },
+		{ 1099, 0, true },
+		{ 1059, 0, false },
+		/* the clock went back */ { 1099, 0, true },
 		{ 1100, 0, false }, /* expired, within the leeway */
-		{ 1101, 0, false }, { 1129, 0, false }, { 1130, -EACCES, false }, { 1100, 0, false },
+		{ 1101, 0, false },
+		{ 1129, 0, false },
+		{ 1130, -EACCES, false },
+		{ 1100, 0, false },
 	};
 	verifier = auth_verifier_new(NULL, local_keys(), &policy);
 	ck_assert_ptr_nonnull(verifier);
@@ -526,12 +559,14 @@ START_TEST(test_cache_bounds)
 	ck_assert_ptr_nonnull(verifier);
 	static char first[512];
 	for (int i = 0; i <= AUTH_CACHE_TOKENS; i++) {
-		struct str token = jwt_sign(arena, local_signer, STR("anna"), STR(""), STR(""), 1000, 100 + i);
+		struct str token =
+			jwt_sign(arena, local_signer, STR("anna"), STR(""), STR(""), 1000, 100 + i);
 		struct str header = arena_printf(arena, "Bearer %s", token.p);
 		if (i == 0)
 			ck_assert_int_eq(str_copy(first, sizeof(first), header), 0);
 		ck_assert_int_eq(verify_at(header, 1000), 0);
-		if (i == 0) { /* a bad one with the same start is checked each time and takes no place */
+		if (i ==
+		    0) { /* a bad one with the same start is checked each time and takes no place */
 			struct str bad = arena_printf(arena, "%sA", first);
 			ck_assert_int_eq(verify_at(bad, 1000), -EACCES);
 			ck_assert_int_eq(verify_at(bad, 1000), -EACCES);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Published vectors (RFC 7515 appendix A, RFC 8037 appendix A), key sets, key files, signing. Verdicts over
- * many generated tokens are in test_jwt_oracle.c.
+ * Published vectors (RFC 7515 appendix A, RFC 8037 appendix A), key sets, key files, signing.
+ * Verdicts over many generated tokens are in test_jwt_oracle.c.
  */
 #include "src/auth/jwt_private.h"
 
@@ -37,20 +37,24 @@ static void teardown(void)
 static const struct jwt_policy any_party = { .leeway_s = 30 };
 
 /* RFC 7515 appendix A.1.1, the payload of A.1 to A.3. */
-#define PAYLOAD "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
-#define PAYLOAD_TEXT "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}"
+#define PAYLOAD \
+	"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+#define PAYLOAD_TEXT \
+	"{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}"
 
-/* Appendix A.1; the key is AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow. */
+/* Appendix A.1; the key is
+ * AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow. */
 static const uint8_t a1_key[] = {
-	3,   35,  53,  75,  43,  15,  165, 188, 131, 126, 6,   101, 119, 123, 166, 143, 90,  179, 40,  230, 240, 84,
-	201, 40,  169, 15,  132, 178, 210, 80,  46,  191, 211, 251, 90,  146, 210, 6,   71,  239, 150, 138, 180, 195,
-	119, 98,  61,  34,  61,  46,  33,  114, 5,   46,  79,  8,   192, 205, 154, 245, 103, 208, 128, 163,
+	3,   35,  53, 75,  43,	15, 165, 188, 131, 126, 6,   101, 119, 123, 166, 143,
+	90,  179, 40, 230, 240, 84, 201, 40,  169, 15,	132, 178, 210, 80,  46,	 191,
+	211, 251, 90, 146, 210, 6,  71,	 239, 150, 138, 180, 195, 119, 98,  61,	 34,
+	61,  46,  33, 114, 5,	46, 79,	 8,   192, 205, 154, 245, 103, 208, 128, 163,
 };
 static const char a1_token[] = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." PAYLOAD
 			       ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /* Appendix A.2 */
-#define A2_N                                                                                                 \
+#define A2_N                                                                                                   \
 	"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yR" \
 	"T-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXB" \
 	"dQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9ia" \
@@ -74,13 +78,14 @@ static const char a3_token[] =
 /* RFC 8037 appendices A.1 to A.4 */
 #define ED_X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 #define ED_JWK "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"
-#define ED_PEM                                                                                               \
-	"-----BEGIN PRIVATE KEY-----\n"                                                                      \
-	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"                                 \
+#define ED_PEM                                                               \
+	"-----BEGIN PRIVATE KEY-----\n"                                      \
+	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n" \
 	"-----END PRIVATE KEY-----\n"
 #define ED_THUMBPRINT "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-static const char ed_token[] = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-"
-			       "09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+static const char ed_token[] =
+	"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-"
+	"09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
 
 static struct jwt_keys *keys_of(const char *jwks)
 {
@@ -114,7 +119,8 @@ static void check_vector(struct jwt_keys *keys, const char *token, const char *p
 	ck_assert_ptr_nonnull(copy);
 	for (size_t i = 0; copy[i]; i++) {
 		copy[i] = token[i] == 'A' ? 'B' : 'A';
-		ck_assert_msg(jws_verify(arena, keys, str_from(copy), &got, &e) < 0, "byte %zu of %s", i, token);
+		ck_assert_msg(jws_verify(arena, keys, str_from(copy), &got, &e) < 0,
+			      "byte %zu of %s", i, token);
 		copy[i] = token[i];
 		arena_reset(arena);
 	}
@@ -160,14 +166,16 @@ START_TEST(test_no_kid_picks_by_algorithm)
 }
 END_TEST
 
-/* Without kid at most 8 keys of the algorithm are tried: the right one as the eighth counts, as the ninth no more. */
+/* Without kid at most 8 keys of the algorithm are tried: the right one as the eighth counts, as the
+ * ninth no more. */
 START_TEST(test_no_kid_tries_a_bounded_number)
 {
 	for (unsigned others = 7; others <= 8; others++) {
 		struct jwt_keys ks = { .n = 0 };
 		struct str payload;
 		for (unsigned i = 0; i < others; i++)
-			ks.v[ks.n++] = jwt_key_new(JWT_EDDSA, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), STR("other"));
+			ks.v[ks.n++] = jwt_key_new(
+				JWT_EDDSA, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), STR("other"));
 		struct jwt_keys *right = keys_of("{\"keys\":[" ED_JWK "]}");
 		ks.v[ks.n++] = right->v[0];
 		int r = jws_verify(arena, &ks, str_from(ed_token), &payload, NULL);
@@ -185,39 +193,77 @@ static const struct {
 } documents[] = {
 	{ "none", "{\"keys\":[]}", 0 },
 	{ "as Better Auth publishes",
-	  "{\"keys\":[{\"crv\":\"Ed25519\",\"x\":\"" ED_X "\",\"kty\":\"OKP\",\"kid\":\"c5c7995d-0000\"}]}", 1 },
-	{ "alg and use", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"EdDSA\",\"use\":\"sig\",\"x\":\"" ED_X "\"}]}", 1 },
-	{ "extra members", "{\"a\":1,\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\",\"x5c\":[1],\"expiresAt\":null}]}", 1 },
-	{ "for encryption", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"enc\",\"x\":\"" ED_X "\"}]}", 0 },
-	{ "use null", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":null,\"x\":\"" ED_X "\"}]}", 0 },
-	{ "ops verify", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"verify\"],\"x\":\"" ED_X "\"}]}", 1 },
-	{ "ops sign", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"sign\"],\"x\":\"" ED_X "\"}]}", 0 },
-	{ "alg contradicts", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"ES256\",\"x\":\"" ED_X "\"}]}", 0 },
-	{ "HS256 on a public key", "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"HS256\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}", 0 },
-	{ "RS512", "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"RS512\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}", 0 },
-	{ "private", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"" ED_X "\",\"x\":\"" ED_X "\"}]}", 0 },
+	  "{\"keys\":[{\"crv\":\"Ed25519\",\"x\":\"" ED_X
+	  "\",\"kty\":\"OKP\",\"kid\":\"c5c7995d-0000\"}]}",
+	  1 },
+	{ "alg and use",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"EdDSA\",\"use\":\"sig\",\"x\":\"" ED_X
+	  "\"}]}",
+	  1 },
+	{ "extra members",
+	  "{\"a\":1,\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
+	  "\",\"x5c\":[1],\"expiresAt\":null}]}",
+	  1 },
+	{ "for encryption",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"enc\",\"x\":\"" ED_X "\"}]}",
+	  0 },
+	{ "use null",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":null,\"x\":\"" ED_X "\"}]}", 0 },
+	{ "ops verify",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"verify\"],\"x\":\"" ED_X
+	  "\"}]}",
+	  1 },
+	{ "ops sign",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"key_ops\":[\"sign\"],\"x\":\"" ED_X
+	  "\"}]}",
+	  0 },
+	{ "alg contradicts",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"ES256\",\"x\":\"" ED_X "\"}]}",
+	  0 },
+	{ "HS256 on a public key",
+	  "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"HS256\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}", 0 },
+	{ "RS512",
+	  "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"RS512\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}", 0 },
+	{ "private",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"" ED_X "\",\"x\":\"" ED_X
+	  "\"}]}",
+	  0 },
 	{ "symmetric", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"" A2_N "\"}]}", 0 },
 	{ "X25519", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" ED_X "\"}]}", 0 },
-	{ "P-384", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"" A3_X "\",\"y\":\"" A3_Y "\"}]}", 0 },
+	{ "P-384",
+	  "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"" A3_X "\",\"y\":\"" A3_Y "\"}]}",
+	  0 },
 	{ "unknown type", "{\"keys\":[{\"kty\":\"AKP\",\"pub\":\"AAAA\"},{}]}", 0 },
 	{ "x too short", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}]}", 0 },
-	{ "x too long", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "AAAA\"}]}", 0 },
-	{ "x with padding", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "=\"}]}", 0 },
+	{ "x too long", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "AAAA\"}]}",
+	  0 },
+	{ "x with padding",
+	  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "=\"}]}", 0 },
 	{ "x missing", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}]}", 0 },
-	{ "not on the curve", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" A3_X "\",\"y\":\"" A3_X "\"}]}", 0 },
-	{ "RSA of 1024 bits", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"wS0eSmUVCfq3LBV5tTfcZDjzRW3KxvdkV6YDdvBBpJp8XvZCsk1M_4BxyqZq"
-			      "IH4dCJ1xvXyNOvHqNQmZkqAAx5pSvr1wOnCzC8QhX5lJXpPzc2b4sS3m9cV0hOaL0y6Xl4wM8eFq1kP1sT0T7wC1"
-			      "\",\"e\":\"AQAB\"}]}", 0 },
+	{ "not on the curve",
+	  "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" A3_X "\",\"y\":\"" A3_X "\"}]}",
+	  0 },
+	{ "RSA of 1024 bits",
+	  "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"wS0eSmUVCfq3LBV5tTfcZDjzRW3KxvdkV6YDdvBBpJp8XvZCsk1M_4BxyqZq"
+	  "IH4dCJ1xvXyNOvHqNQmZkqAAx5pSvr1wOnCzC8QhX5lJXpPzc2b4sS3m9cV0hOaL0y6Xl4wM8eFq1kP1sT0T7wC1"
+	  "\",\"e\":\"AQAB\"}]}",
+	  0 },
 	{ "exponent 1", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQ\"}]}", 0 },
 	{ "exponent even", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQAA\"}]}", 0 },
 	{ "exponent 0", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"\"}]}", 0 },
-	{ "exponent too long", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"" A2_N "\"}]}", 0 },
+	{ "exponent too long",
+	  "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"" A2_N "\"}]}", 0 },
 	{ "modulus even", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N "AA\",\"e\":\"AQAB\"}]}", 0 },
-	{ "modulus too long", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N A2_N A2_N A2_N A2_N "\",\"e\":\"AQAB\"}]}", 0 },
-	{ "same kid twice", "{\"keys\":[{\"kid\":\"a\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"},"
-			    "{\"kid\":\"a\",\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}", 1 },
+	{ "modulus too long",
+	  "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" A2_N A2_N A2_N A2_N A2_N "\",\"e\":\"AQAB\"}]}",
+	  0 },
+	{ "same kid twice",
+	  "{\"keys\":[{\"kid\":\"a\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"},"
+	  "{\"kid\":\"a\",\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}",
+	  1 },
 	{ "no kid twice", "{\"keys\":[" ED_JWK "," A2_JWK "]}", 2 },
-	{ "good after bad", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}," A3_JWK "]}", 1 },
+	{ "good after bad", "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}," A3_JWK "]}",
+	  1 },
 	{ "no keys", "{}", -1 },
 	{ "keys null", "{\"keys\":null}", -1 },
 	{ "keys an object", "{\"keys\":{}}", -1 },
@@ -236,7 +282,8 @@ START_TEST(test_documents)
 	struct err e = { 0 };
 	int r = jwt_keys_parse(str_from(documents[_i].jwks), &ks, &e);
 	if (documents[_i].keys < 0) {
-		ck_assert_msg(r == -EINVAL && ks == NULL && e.text[0] != '\0', "%s", documents[_i].what);
+		ck_assert_msg(r == -EINVAL && ks == NULL && e.text[0] != '\0', "%s",
+			      documents[_i].what);
 		return;
 	}
 	ck_assert_msg(r == 0, "%s: %s", documents[_i].what, e.text);
@@ -253,8 +300,11 @@ START_TEST(test_document_bounds)
 	for (int n = 64; n <= 65; n++) {
 		buf_append_str(&b, STR("{\"keys\":["));
 		for (int i = 0; i < n; i++)
-			buf_printf(&b, "%s{\"kid\":\"k%d\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}",
-				   i ? "," : "", i);
+			buf_printf(
+				&b,
+				"%s{\"kid\":\"k%d\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
+				"\"}",
+				i ? "," : "", i);
 		buf_append_str(&b, STR("]}"));
 		ck_assert_int_eq(buf_status(&b), 0);
 		int r = jwt_keys_parse(buf_str(&b), &ks, NULL);
@@ -269,7 +319,8 @@ START_TEST(test_document_bounds)
 		buf_append_str(&b, STR("{\"keys\":[]}"));
 		while (b.n < size)
 			buf_append_char(&b, ' ');
-		ck_assert_int_eq(jwt_keys_parse(buf_str(&b), &ks, NULL), size == 65536 ? 0 : -EINVAL);
+		ck_assert_int_eq(jwt_keys_parse(buf_str(&b), &ks, NULL),
+				 size == 65536 ? 0 : -EINVAL);
 		if (size == 65536)
 			jwt_keys_free(ks);
 		buf_clear(&b);
@@ -278,11 +329,13 @@ START_TEST(test_document_bounds)
 }
 END_TEST
 
-/* The key that came first keeps its id; a token of the second is a bad signature, not another try. */
+/* The key that came first keeps its id; a token of the second is a bad signature, not another try.
+ */
 START_TEST(test_duplicate_kid_first_wins)
 {
-	struct jwt_keys *ks = keys_of("{\"keys\":[{\"kid\":\"a\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
-				      "\"},{\"kid\":\"a\",\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}");
+	struct jwt_keys *ks = keys_of(
+		"{\"keys\":[{\"kid\":\"a\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
+		"\"},{\"kid\":\"a\",\"kty\":\"RSA\",\"n\":\"" A2_N "\",\"e\":\"AQAB\"}]}");
 	ck_assert_int_eq((int)ks->v[0]->alg, (int)JWT_EDDSA);
 	jwt_keys_free(ks);
 }
@@ -328,7 +381,8 @@ static size_t make_pem(EVP_PKEY *pkey, const EVP_CIPHER *cipher, char *out, size
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	unsigned char pass[] = "secret";
-	ck_assert(pkey && PEM_write_bio_PrivateKey(bio, pkey, cipher, cipher ? pass : NULL, cipher ? 6 : 0, NULL, NULL));
+	ck_assert(pkey && PEM_write_bio_PrivateKey(bio, pkey, cipher, cipher ? pass : NULL,
+						   cipher ? 6 : 0, NULL, NULL));
 	int n = BIO_read(bio, out, (int)size);
 	BIO_free(bio);
 	EVP_PKEY_free(pkey);
@@ -387,7 +441,8 @@ START_TEST(test_secret_file)
 	const char path[] = "/nonexistent/secret";
 	ck_assert_ptr_null(jwt_key_from_secret_file(path, &e));
 	ck_assert_ptr_nonnull(strstr(e.text, path));
-	ck_assert_ptr_null(jwt_key_from_secret_file(write_file("short", "0123456789abcdef0123456789abcde\n", 32), &e));
+	ck_assert_ptr_null(jwt_key_from_secret_file(
+		write_file("short", "0123456789abcdef0123456789abcde\n", 32), &e));
 	ck_assert_ptr_nonnull(strstr(e.text, "31 bytes"));
 }
 END_TEST
@@ -416,7 +471,8 @@ START_TEST(test_sign_then_verify)
 {
 	struct jwt_key *k = new_signer(_i);
 	struct jwt_policy policy = { STR("https://me.example"), STR("todod"), 30 };
-	struct str token = jwt_sign(arena, k, STR("zo\xc3\xab \"quoted\""), policy.issuer, policy.audience, NOW, 900);
+	struct str token = jwt_sign(arena, k, STR("zo\xc3\xab \"quoted\""), policy.issuer,
+				    policy.audience, NOW, 900);
 	struct jwt_claims claims;
 	struct err e = { 0 };
 	ck_assert_ptr_nonnull(token.p);
@@ -442,18 +498,22 @@ START_TEST(test_sign_refuses)
 	static char big[8192];
 	memset(big, 'x', sizeof(big));
 	const struct str bad[] = {
-		STR(""),     { big, 129 },      STR("a\nb"),         STR("a\x7f"),
+		STR(""),     { big, 129 },    STR("a\nb"),	   STR("a\x7f"),
 		STR("\xff"), STR("\xc2\x85"), STR("\xed\xa0\x80"), { "a\0b", 3 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		ck_assert_ptr_null(jwt_sign(arena, k, bad[i], STR(""), STR(""), NOW, 60).p);
-	ck_assert_ptr_null(jwt_sign(arena, k, STR("u"), (struct str){ big, sizeof(big) }, STR(""), NOW, 60).p);
-	ck_assert_ptr_null(jwt_sign(arena, k, STR("u"), STR(""), (struct str){ big, 4600 }, NOW, 60).p);
+	ck_assert_ptr_null(
+		jwt_sign(arena, k, STR("u"), (struct str){ big, sizeof(big) }, STR(""), NOW, 60).p);
+	ck_assert_ptr_null(
+		jwt_sign(arena, k, STR("u"), STR(""), (struct str){ big, 4600 }, NOW, 60).p);
 	ck_assert_ptr_null(jwt_sign(arena, k, STR("u"), STR(""), STR(""), NOW, INT64_MAX).p);
-	ck_assert_ptr_nonnull(jwt_sign(arena, k, (struct str){ big, 128 }, STR(""), STR(""), NOW, 60).p);
+	ck_assert_ptr_nonnull(
+		jwt_sign(arena, k, (struct str){ big, 128 }, STR(""), STR(""), NOW, 60).p);
 	jwt_key_free(k);
 	struct jwt_keys *ks = keys_of("{\"keys\":[" ED_JWK "]}");
-	ck_assert_ptr_null(jwt_sign(arena, ks->v[0], STR("u"), STR(""), STR(""), NOW, 60).p); /* public */
+	ck_assert_ptr_null(
+		jwt_sign(arena, ks->v[0], STR("u"), STR(""), STR(""), NOW, 60).p); /* public */
 	jwt_keys_free(ks);
 }
 END_TEST
@@ -464,24 +524,26 @@ START_TEST(test_pyjwt_reads_ours)
 	struct jwt_key *k = new_signer(_i);
 	struct str token = jwt_sign(arena, k, STR("user-1"), STR("iss"), STR("aud"), NOW, 60);
 	struct str command = arena_printf(
-		arena, "/usr/bin/python3 -c \"import jwt, base64, datetime, jwt.api_jwt\n"
-		 "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as K\n"
-		 "d = lambda s: base64.urlsafe_b64decode(s + '=' * (-len(s) %% 4))\n"
-		 "class F(datetime.datetime):\n"
-		 "  now = classmethod(lambda c, tz=None: c.fromtimestamp(%lld, tz))\n"
-		 "jwt.api_jwt.datetime = F\n"
-		 "hs = d('AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow')\n"
-		 "key, alg = [(hs, 'HS256'), (K.from_public_bytes(d('" ED_X "')), 'EdDSA')][%d]\n"
-		 "c = jwt.decode('%.*s', key, [alg], issuer='iss', audience='aud')\n"
-		 "assert c == {'sub': 'user-1', 'iss': 'iss', 'aud': 'aud', 'iat': %lld, 'exp': %lld}, c\"",
-		 (long long)NOW, _i, STR_ARGS(token), (long long)NOW, (long long)NOW + 60);
+		arena,
+		"/usr/bin/python3 -c \"import jwt, base64, datetime, jwt.api_jwt\n"
+		"from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as K\n"
+		"d = lambda s: base64.urlsafe_b64decode(s + '=' * (-len(s) %% 4))\n"
+		"class F(datetime.datetime):\n"
+		"  now = classmethod(lambda c, tz=None: c.fromtimestamp(%lld, tz))\n"
+		"jwt.api_jwt.datetime = F\n"
+		"hs = d('AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow')\n"
+		"key, alg = [(hs, 'HS256'), (K.from_public_bytes(d('" ED_X "')), 'EdDSA')][%d]\n"
+		"c = jwt.decode('%.*s', key, [alg], issuer='iss', audience='aud')\n"
+		"assert c == {'sub': 'user-1', 'iss': 'iss', 'aud': 'aud', 'iat': %lld, 'exp': %lld}, c\"",
+		(long long)NOW, _i, STR_ARGS(token), (long long)NOW, (long long)NOW + 60);
 	ck_assert_ptr_nonnull(command.p);
 	ck_assert_int_eq(system(command.p), 0);
 	jwt_key_free(k);
 }
 END_TEST
 
-/* An arena that is too small for the work is no memory (503), never a refusal or an acceptance of half a token. */
+/* An arena that is too small for the work is no memory (503), never a refusal or an acceptance of
+ * half a token. */
 START_TEST(test_small_arena)
 {
 	struct jwt_key *k = a1_hmac();
@@ -495,7 +557,8 @@ START_TEST(test_small_arena)
 		struct err e = { 0 };
 		ck_assert_ptr_nonnull(small);
 		r = jwt_verify(small, ks, &any_party, token, NOW, &claims, &e);
-		ck_assert_msg(r == 0 || (r == -ENOMEM && e.kind == &ERR_UNAVAILABLE), "%zu bytes: %d %s", size, r, e.text);
+		ck_assert_msg(r == 0 || (r == -ENOMEM && e.kind == &ERR_UNAVAILABLE),
+			      "%zu bytes: %d %s", size, r, e.text);
 		without += r < 0;
 		arena_free(small);
 	}
@@ -537,7 +600,8 @@ static void plain_free(void *p, const char *file, int line)
 	free(p);
 }
 
-/* Every point at which OpenSSL can run out of memory: the token is not accepted, nothing crashes or leaks, and it works afterwards. */
+/* Every point at which OpenSSL can run out of memory: the token is not accepted, nothing crashes or
+ * leaks, and it works afterwards. */
 START_TEST(test_openssl_without_memory)
 {
 	static const char *const tokens[] = { a2_token, a3_token, ed_token };
@@ -566,7 +630,8 @@ START_TEST(test_openssl_without_memory)
 		r = jwt_keys_parse(STR("{\"keys\":[" ED_JWK "," A3_JWK "," A2_JWK "]}"), &ks, NULL);
 		allocations_left = UINT_MAX;
 		failures += r != 0;
-		if (r == 0 && jwt_keys_count(ks) < 3) { /* a key that could not be made may be passed over */
+		if (r == 0 &&
+		    jwt_keys_count(ks) < 3) { /* a key that could not be made may be passed over */
 			jwt_keys_free(ks);
 			r = -ENOMEM;
 		}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tokens whose verdict somebody else decides: jwt_oracle.py prints more than a thousand, judged by PyJWT or by a rule
- * written there, and the verdict here must be the same. With WYCHEPROOF_DIR set, also that suite's file.
+ * Tokens whose verdict somebody else decides: jwt_oracle.py prints more than a thousand, judged by
+ * PyJWT or by a rule written there, and the verdict here must be the same. With WYCHEPROOF_DIR set,
+ * also that suite's file.
  */
 #include "src/auth/jwt_private.h"
 
@@ -32,7 +33,8 @@ static struct jwt_keys *keys_of_secret(struct str secret, bool hex)
 		bytes[n++] = (char)strtoul(pair, NULL, 16);
 	}
 	struct jwt_key *k = jwt_key_from_secret(hex ? (struct str){ bytes, n } : secret);
-	return k ? jwt_keys_new_single(k) : NULL; /* NULL: a secret that is too short is never used */
+	return k ? jwt_keys_new_single(k)
+		 : NULL; /* NULL: a secret that is too short is never used */
 }
 
 static void add_set(struct run *run, const struct str *column)
@@ -63,7 +65,8 @@ static const char *word(int r)
 	return r == 0 ? "accept" : r == -EACCES ? "refuse" : r == -ENOKEY ? "nokey" : "error";
 }
 
-static void check_verdict(struct run *run, struct str expected, int r, const struct err *e, struct str label)
+static void check_verdict(struct run *run, struct str expected, int r, const struct err *e,
+			  struct str label)
 {
 	run->rows++;
 	ck_assert((r == 0) == (e->kind == NULL));
@@ -71,7 +74,8 @@ static void check_verdict(struct run *run, struct str expected, int r, const str
 	if (str_eq(expected, STR("either")) || str_eq(expected, str_from(word(r))))
 		return;
 	run->wrong++;
-	fprintf(stderr, "expected %.*s, got %s (%s): %.*s\n", STR_ARGS(expected), word(r), e->text, STR_ARGS(label));
+	fprintf(stderr, "expected %.*s, got %s (%s): %.*s\n", STR_ARGS(expected), word(r), e->text,
+		STR_ARGS(label));
 }
 
 /* T set verdict source issuer audience now label token */
@@ -89,7 +93,8 @@ static void check_token(struct run *run, struct arena *arena, const struct str *
 		ck_assert(jwt_subject_is_valid(claims.subject));
 		ck_assert_int_gt(claims.expires_s, now_s - 30);
 	} else {
-		ck_assert_msg(claims.subject.p == NULL && claims.expires_s == -1, "outputs touched on failure");
+		ck_assert_msg(claims.subject.p == NULL && claims.expires_s == -1,
+			      "outputs touched on failure");
 	}
 }
 
@@ -131,7 +136,8 @@ static void run_oracle(struct run *run, const char *argument)
 {
 	static char line[LINE_MAX_BYTES];
 	char command[512];
-	snprintf(command, sizeof(command), "/usr/bin/python3 test/unit/auth/jwt_oracle.py %s", argument);
+	snprintf(command, sizeof(command), "/usr/bin/python3 test/unit/auth/jwt_oracle.py %s",
+		 argument);
 	FILE *f = popen(command, "r");
 	struct arena *arena = arena_new(ARENA_BYTES);
 	ck_assert(f && arena);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A little HTTP server on the loop under test, for tests of clients: reads one request after the other (head, then Content-Length
- * bytes) and asks a function what to send. It counts requests and connections.
+ * A little HTTP server on the loop under test, for tests of clients: reads one request after the
+ * other (head, then Content-Length bytes) and asks a function what to send. It counts requests and
+ * connections.
  */
 #ifndef TEST_LOOPBACK_SERVER_H
 #define TEST_LOOPBACK_SERVER_H
@@ -21,7 +22,8 @@
 enum after_reply { KEEP, CLOSE, SILENCE };
 
 /* request ends in NUL. What is put into out is sent. */
-typedef enum after_reply loopback_fn(void *arg, const char *request, size_t n, struct evbuffer *out);
+typedef enum after_reply loopback_fn(void *arg, const char *request, size_t n,
+				     struct evbuffer *out);
 
 enum { LOOPBACK_CONNECTIONS_MAX = 64 };
 
@@ -91,8 +93,8 @@ static void loopback_on_read(struct bufferevent *bev, void *arg)
 	}
 }
 
-static void loopback_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int peer_len,
-			       void *arg)
+static void loopback_on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+			       struct sockaddr *peer, int peer_len, void *arg)
 {
 	struct loopback *s = arg;
 	size_t i = 0;
@@ -101,7 +103,8 @@ static void loopback_on_accept(struct evconnlistener *listener, evutil_socket_t 
 	while (i < LOOPBACK_CONNECTIONS_MAX && s->open[i])
 		i++;
 	ck_assert_uint_lt(i, LOOPBACK_CONNECTIONS_MAX);
-	s->open[i] = bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+	s->open[i] = bufferevent_socket_new(evconnlistener_get_base(listener), fd,
+					    BEV_OPT_CLOSE_ON_FREE);
 	ck_assert_ptr_nonnull(s->open[i]);
 	s->connections++;
 	bufferevent_setcb(s->open[i], loopback_on_read, NULL, loopback_on_event, s);
@@ -110,13 +113,16 @@ static void loopback_on_accept(struct evconnlistener *listener, evutil_socket_t 
 
 static void loopback_start(struct loopback *s, struct loop *l, loopback_fn *fn, void *arg)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sa);
 	*s = (struct loopback){ .fn = fn, .arg = arg };
-	s->listener = evconnlistener_new_bind(loop_base(l), loopback_on_accept, s, LEV_OPT_CLOSE_ON_FREE, -1,
-					      (struct sockaddr *)&sa, sizeof(sa));
+	s->listener =
+		evconnlistener_new_bind(loop_base(l), loopback_on_accept, s, LEV_OPT_CLOSE_ON_FREE,
+					-1, (struct sockaddr *)&sa, sizeof(sa));
 	ck_assert_ptr_nonnull(s->listener);
-	ck_assert_int_eq(getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&sa, &len), 0);
+	ck_assert_int_eq(
+		getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&sa, &len), 0);
 	s->port = ntohs(sa.sin_port);
 }
 

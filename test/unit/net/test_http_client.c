@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Calls against a server on the same loop: what goes onto the wire, what comes back, and every way a call can end
- * badly. Each test runs its calls on a fiber and ends when no fiber is left.
+ * Calls against a server on the same loop: what goes onto the wire, what comes back, and every way
+ * a call can end badly. Each test runs its calls on a fiber and ends when no fiber is left.
  */
 #include "net/http_client.h"
 
@@ -56,11 +56,15 @@ static enum after_reply answer(void *arg, const char *request, size_t n, struct 
 		return CLOSE;
 	}
 	if (path_is(request, "/redirect")) {
-		evbuffer_add_printf(out, "HTTP/1.1 302 Found\r\nLocation: /echo\r\nContent-Length: 2\r\n\r\nno");
+		evbuffer_add_printf(
+			out,
+			"HTTP/1.1 302 Found\r\nLocation: /echo\r\nContent-Length: 2\r\n\r\nno");
 		return KEEP;
 	}
 	if (path_is(request, "/chunked")) {
-		evbuffer_add_printf(out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
+		evbuffer_add_printf(
+			out,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
 		return KEEP;
 	}
 	if (path_is(request, "/endless")) {
@@ -75,11 +79,13 @@ static enum after_reply answer(void *arg, const char *request, size_t n, struct 
 	if (path_is(request, "/heads")) {
 		evbuffer_add_printf(out, "HTTP/1.1 200 OK\r\n");
 		for (int i = 0; i < 2000; i++)
-			evbuffer_add_printf(out, "X-Filler-%d: 0123456789012345678901234567890123456789\r\n", i);
+			evbuffer_add_printf(
+				out, "X-Filler-%d: 0123456789012345678901234567890123456789\r\n",
+				i);
 		return KEEP;
 	}
 	if (path_is(request, "/status/"))
-		return loopback_reply(out, atoi(strchr(request, ' ') + 9), "", 0);
+		return loopback_reply(out, (int)strtol(strchr(request, ' ') + 9, NULL, 10), "", 0);
 	return loopback_reply(out, 200, request, n);
 }
 
@@ -121,7 +127,8 @@ static void on_fiber(fiber_fn *fn, void *arg)
 	ck_assert_uint_eq(fiber_count(), 0);
 }
 
-static FIBER int call_url(const char *where, int64_t timeout_ms, size_t max, struct http_response *response, struct err *e)
+static FIBER int call_url(const char *where, int64_t timeout_ms, size_t max,
+			  struct http_response *response, struct err *e)
 {
 	struct http_call call = {
 		.method = "GET",
@@ -138,7 +145,8 @@ static void get_fiber(void *arg)
 	struct http_response response;
 	struct err e = { 0 };
 	(void)arg;
-	ck_assert_msg(call_url(url("/echo?a=1"), PATIENCE_MS, 65536, &response, &e) == 0, "%s", e.text);
+	ck_assert_msg(call_url(url("/echo?a=1"), PATIENCE_MS, 65536, &response, &e) == 0, "%s",
+		      e.text);
 	ck_assert_int_eq(response.status, 200);
 	ck_assert(str_starts(buf_str(&response.body), STR("GET /echo?a=1 HTTP/1.1\r\n")));
 	ck_assert_ptr_null(strcasestr(last_request, "Expect:"));
@@ -172,7 +180,8 @@ static const struct {
 
 static void method_fiber(void *arg)
 {
-	static const char *const headers[] = { "Content-Type: application/json", "Authorization: Bearer a.b.c", NULL };
+	static const char *const headers[] = { "Content-Type: application/json",
+					       "Authorization: Bearer a.b.c", NULL };
 	size_t i = *(const size_t *)arg;
 	struct http_response response;
 	struct err e = { 0 };
@@ -188,9 +197,10 @@ static void method_fiber(void *arg)
 	if (!methods[i].body)
 		call.body.p = NULL;
 	ck_assert_msg(http_client_wait(client, &call, &response, &e) == 0, "%s", e.text);
-	ck_assert_msg(strstr(last_request, methods[i].in_request), "%s is not in %s", methods[i].in_request, last_request);
-	ck_assert_msg(!strstr(last_request, methods[i].not_in_request), "%s is in %s", methods[i].not_in_request,
-		      last_request);
+	ck_assert_msg(strstr(last_request, methods[i].in_request), "%s is not in %s",
+		      methods[i].in_request, last_request);
+	ck_assert_msg(!strstr(last_request, methods[i].not_in_request), "%s is in %s",
+		      methods[i].not_in_request, last_request);
 	buf_done(&response.body);
 }
 
@@ -258,7 +268,8 @@ static void outcome_fiber(void *arg)
 		ck_assert_ptr_null(e.kind);
 	} else {
 		ck_assert_ptr_eq(e.kind, &ERR_UNAVAILABLE);
-		ck_assert_msg(e.text[0] != '\0' && strstr(e.text, o->reason), "%s: %s", o->path, e.text);
+		ck_assert_msg(e.text[0] != '\0' && strstr(e.text, o->reason), "%s: %s", o->path,
+			      e.text);
 	}
 	buf_done(&response.body);
 }
@@ -281,7 +292,8 @@ static void refused_fiber(void *arg)
 	ck_assert_int_eq(call_url(where, PATIENCE_MS, 10, &response, &e), -ECONNREFUSED);
 	ck_assert_ptr_eq(e.kind, &ERR_UNAVAILABLE);
 	buf_done(&response.body);
-	ck_assert_int_eq(call_url("http://name.invalid/", PATIENCE_MS, 10, &response, &e), -ECONNREFUSED);
+	ck_assert_int_eq(call_url("http://name.invalid/", PATIENCE_MS, 10, &response, &e),
+			 -ECONNREFUSED);
 	buf_done(&response.body);
 }
 
@@ -383,7 +395,8 @@ static void bound_fiber(void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < 8; i++)
-		ck_assert_int_eq(fiber_spawn(loop, "silent", silent_fiber, &results[i], NULL, NULL), 0);
+		ck_assert_int_eq(fiber_spawn(loop, "silent", silent_fiber, &results[i], NULL, NULL),
+				 0);
 	while (server.requests < 8)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 	silent_fiber(&results[8]);
@@ -404,7 +417,8 @@ static void free_fiber(void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < 4; i++)
-		ck_assert_int_eq(fiber_spawn(loop, "silent", silent_fiber, &results[i], NULL, NULL), 0);
+		ck_assert_int_eq(fiber_spawn(loop, "silent", silent_fiber, &results[i], NULL, NULL),
+				 0);
 	while (server.requests < 4)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 	http_client_free(client);
@@ -437,7 +451,8 @@ static void side_by_side_fiber(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(which); i++) {
 		copies[i] = outcomes[which[i]];
-		ck_assert_int_eq(fiber_spawn(loop, "mixed", mixed_fiber, &copies[i], NULL, NULL), 0);
+		ck_assert_int_eq(fiber_spawn(loop, "mixed", mixed_fiber, &copies[i], NULL, NULL),
+				 0);
 	}
 }
 
