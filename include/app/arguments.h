@@ -28,7 +28,8 @@ extern const char ARGUMENTS_USAGE[];
 
 /* EX_OK; EX_USAGE after telling on standard error what is wrong. argv must outlive *ret. */
 int arguments_parse(int argc, char **argv, struct arguments *ret);
-/* Sets the keys that were given as --key=value; mistakes gather in the config. */
-void arguments_configure(const struct arguments *a, struct config *config);
+/* Sets the keys that were given as --key=value; bad values gather in the config. EX_OK; EX_USAGE for a flag that no
+ * table knows, told on standard error. */
+int arguments_configure(const struct arguments *a, struct config *config);
 
 #endif

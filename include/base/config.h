@@ -52,7 +52,10 @@ void config_free(struct config *c);
 
 /* Each records every mistake it finds and returns how many (0: fine). */
 int config_read_file(struct config *c, const char *path);
-int config_read_environ(struct config *c, char *const *envp);
+/* others: TODOD_* variables that are no keys and no mistakes, NULL-terminated; may be NULL. */
+int config_read_environ(struct config *c, char *const *envp, const char *const *others);
+/* Whether a table has this key. */
+bool config_has(const struct config *c, struct str name);
 /* What config_set is told for flags; there it refuses secrets. */
 #define CONFIG_COMMAND_LINE "command line"
 /* name without dashes; value may be empty. place is what mistakes are told with. */

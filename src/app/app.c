@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
-#include "base/tz.h"
 #include "loop/fiber.h"
 #include "loop/timer.h"
 #include "net/db.h"
@@ -409,7 +408,6 @@ int app_run(const struct role *role, const struct config *config)
 	fiber_done();
 	loop_free(app.loop);
 	metrics_done();
-	tz_done();
 	log_info("role.stopped", LOG_I64("exit_code", app.exit_code));
 	log_flush();
 	return app.exit_code;

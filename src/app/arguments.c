@@ -157,12 +157,16 @@ int arguments_parse(int argc, char **argv, struct arguments *ret)
 	return r;
 }
 
-void arguments_configure(const struct arguments *a, struct config *config)
+int arguments_configure(const struct arguments *a, struct config *config)
 {
 	struct str name, value;
 
 	for (char **arg = a->argv + 1; *arg != NULL; arg++) {
-		if (cut_flag(str_from(*arg), &name, &value) && !is_own_flag(name))
-			config_set(config, name, value, "command line");
+		if (!cut_flag(str_from(*arg), &name, &value) || is_own_flag(name))
+			continue;
+		if (!config_has(config, name))
+			return usage_error("unknown flag", str_from(*arg));
+		config_set(config, name, value, CONFIG_COMMAND_LINE);
 	}
+	return EX_OK;
 }

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { STATUS_CLASSES = 6, RETRY_AFTER_OVERLOAD_S = 1 };
+enum { FIRST_STATUS_CLASS = 2, STATUS_CLASSES = 6, RETRY_AFTER_OVERLOAD_S = 1 };
 
 static const struct metric_family REQUESTS = {
 	"todod_http_requests_total", METRIC_COUNTER, "Answered requests by route and class of status.",
@@ -53,7 +53,7 @@ static void entry_init(struct dispatch_entry *e, const char *listener, const str
 	char labels[160];
 
 	e->route = route;
-	for (int class = 1; class < STATUS_CLASSES; class++) {
+	for (int class = FIRST_STATUS_CLASS; class < STATUS_CLASSES; class++) {
 		snprintf(labels, sizeof(labels), "listener=\"%s\",route=\"%s\",status=\"%dxx\"", listener,
 			 operation, class);
 		e->requests[class] = metric_get(&REQUESTS, labels);
@@ -315,7 +315,7 @@ static void on_done(struct http_request *http, int status, uint64_t bytes_sent, 
 	if (rq != NULL)
 		user = rq->user;
 
-	if (status >= 100 && status < 100 * STATUS_CLASSES)
+	if (status >= 100 * FIRST_STATUS_CLASS && status < 100 * STATUS_CLASSES)
 		metric_add(e->requests[status / 100], 1);
 	metric_observe(e->seconds, (double)took_us / 1e6);
 	const struct log_context *before = log_context_swap(rq != NULL ? &rq->log : NULL);

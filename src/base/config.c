@@ -412,13 +412,30 @@ static void read_variable(struct config *c, const char *variable)
 				SPELLING_ENVIRON);
 }
 
-int config_read_environ(struct config *c, char *const *envp)
+static bool is_variable_of(struct str variable, const char *const *others)
+{
+	struct str name;
+
+	str_split(&variable, '=', &name);
+	for (; others && *others; others++)
+		if (str_eq(name, str_from(*others)))
+			return true;
+	return false;
+}
+
+int config_read_environ(struct config *c, char *const *envp, const char *const *others)
 {
 	int before = c->n_mistakes;
 
 	for (; *envp; envp++)
-		read_variable(c, *envp);
+		if (!is_variable_of(str_from(*envp), others))
+			read_variable(c, *envp);
 	return c->n_mistakes - before;
+}
+
+bool config_has(const struct config *c, struct str name)
+{
+	return find_entry(c, name) != NULL;
 }
 
 int config_set(struct config *c, struct str name, struct str value, const char *place)
