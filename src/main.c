@@ -17,7 +17,8 @@ enum { OUTPUT_MAX = 4 * 1024 * 1024 };
 
 static int print_buf(struct buf *out, FILE *to)
 {
-	bool is_whole = buf_status(out) == 0 && fwrite(out->p, 1, out->n, to) == out->n && fflush(to) == 0;
+	bool is_whole = buf_status(out) == 0 && (out->n == 0 || fwrite(out->p, 1, out->n, to) == out->n) &&
+			fflush(to) == 0;
 
 	buf_done(out);
 	return is_whole ? EX_OK : EX_IOERR;
