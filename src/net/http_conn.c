@@ -611,6 +611,7 @@ int http_conn_new(struct http_server *s, int fd, const struct sockaddr *address)
 	}
 	c->server = s;
 	c->fd = fd;
+	c->accepted_ms = loop_now_ms(s->config.loop);
 	c->deadline_ms = c->armed_ms = INT64_MAX;
 	set_peer(c, address);
 	timer_init(&c->timer, s->config.loop, on_timer, c);

@@ -72,6 +72,7 @@ struct http_conn {
 	struct loop_task work;   /* goes on with what has been read, sends what has been corked */
 	int64_t deadline_ms;     /* loop time; INT64_MAX: none */
 	int64_t armed_ms;        /* when the timer goes off, never later than deadline_ms; moved lazily */
+	int64_t accepted_ms;
 	size_t scanned;          /* http_parse_head's */
 	uint64_t queued_bytes;   /* ever */
 	uint64_t taken_mark;     /* bytes the client had taken when the write deadline was set */

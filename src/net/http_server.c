@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,10 +48,18 @@ static const struct metric_family timeouts_family = {
 static const char busy_answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
 				  "Connection: close\r\n\r\n";
 
+/* Just accepted: what it has sent was not read yet, so it is not idle whatever its state says. */
+static bool is_fresh(const struct http_conn *c)
+{
+	return c->state == HTTP_CONN_HEAD && c->scanned == 0 && c->accepted_ms == loop_now_ms(c->server->config.loop);
+}
+
 static bool evict_oldest(struct http_server *s)
 {
-	struct http_conn *c = s->idle.first ? s->idle.first : s->slow.first;
+	struct http_conn *c = s->idle.first;
 
+	if (!c || is_fresh(c))
+		c = s->slow.first;
 	if (!c)
 		return false;
 	metric_add(s->evicted, 1);
@@ -110,10 +119,13 @@ static bool accept_with_reserve(struct http_server *s, int listen_fd)
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	struct http_server *s = arg;
-	int listen_fd = evconnlistener_get_fd(listener);
+	struct pollfd p = { .fd = evconnlistener_get_fd(listener), .events = POLLIN };
 
-	/* The listener is still readable: what is not answered now comes back in the next turn. */
-	if (evict_oldest(s) || accept_with_reserve(s, listen_fd))
+	/* Linux looks for a descriptor before it looks for a connection: maybe nobody is waiting. */
+	if (poll(&p, 1, 0) == 0)
+		return;
+	/* The listener is still readable: who is not answered now comes back in the next turn. */
+	if (evict_oldest(s) || s->idle.first || accept_with_reserve(s, p.fd))
 		return;
 	if (timer_start(&s->accept_again, ACCEPT_PAUSE_MS) == 0)
 		evconnlistener_disable(listener);

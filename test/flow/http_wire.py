@@ -90,7 +90,7 @@ def exchange(address, request, to_head=False):
 
 
 def echo_binary():
-    build = os.environ.get("TODOD_BUILD_DIR") or ROOT / "build" / os.environ.get("PROFILE", "release")
+    build = os.environ.get("TODOD_TEST_BUILD") or ROOT / "build" / os.environ.get("PROFILE", "asan")
     return pathlib.Path(build) / "test/tools/http_echo"
 
 
