@@ -12,7 +12,8 @@
 #define BASE64URL_DECODED_MAX(n) ((n) / 4 * 3 + 3)
 
 void base64url_encode(struct str bytes, struct buf *out);
-/* Decodes into out (size bytes); *ret_n says how many. 0, -EINVAL (alphabet, length, trailing bits), -ENOSPC. */
+/* Decodes into out (size bytes); *ret_n says how many. 0, -EINVAL (alphabet, length, trailing
+ * bits), -ENOSPC. */
 int base64url_decode(struct str text, void *out, size_t size, size_t *ret_n) MUST_CHECK;
 
 #endif

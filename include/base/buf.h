@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A growable byte buffer with a hard maximum. Failure is sticky: after an append that would pass the
- * maximum or a failed allocation, `failed` stays set and later appends do nothing, so that a writer
- * checks once at the end. Owned by whoever called buf_init; buf_done is always safe.
+ * A growable byte buffer with a hard maximum. Failure is sticky: after an append that would pass
+ * the maximum or a failed allocation, `failed` stays set and later appends do nothing, so that a
+ * writer checks once at the end. Owned by whoever called buf_init; buf_done is always safe.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -36,7 +36,9 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_consume(struct buf *b, size_t n);
 /* A view of the content, valid until the next append. */
 struct str buf_str(const struct buf *b);
-/* The content, NUL-terminated and owned by the caller (free), and an empty buffer; NULL when failed. */
+/* The content, NUL-terminated and owned by the caller (free), leaving an empty buffer. NULL when
+ * the buffer has failed or there is no memory; it then keeps its content and has failed. ret_n may
+ * be NULL. */
 char *buf_take(struct buf *b, size_t *ret_n);
 /* 0, or -ENOBUFS when something did not fit or could not be allocated. */
 int buf_status(const struct buf *b) MUST_CHECK;

@@ -19,7 +19,7 @@
 #define PRINTF_LIKE(fmt_index, first_index) __attribute__((format(printf, fmt_index, first_index)))
 
 /* The struct of the given type whose member lives at ptr. */
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /*
  * Marks a function that may suspend the calling fiber. It may only be called on a fiber (fiber_wait

@@ -21,9 +21,9 @@ struct str {
 /* A string literal, or a char array that ends in NUL, as a view. */
 #define STR(literal) ((struct str){ (literal), sizeof(literal) - 1 })
 /* The same, where C wants a constant: initialisers of static objects. */
-#define STR_INIT(literal)                                                                                    \
-	{                                                                                                    \
-		(literal), sizeof(literal) - 1                                                               \
+#define STR_INIT(literal)                      \
+	{                                      \
+		(literal), sizeof(literal) - 1 \
 	}
 /* For printf: "%.*s", STR_ARGS(s). */
 #define STR_ARGS(s) (int)(s).n, (s).p

@@ -17,7 +17,9 @@ struct table *table_new(size_t max_entries, table_free_fn *free_value);
 void table_free(struct table *t);
 /* NULL when absent. The entry becomes the most recently used. */
 void *table_get(struct table *t, struct str key);
-/* Replaces (and frees) an older value. A full table first drops its least recently used entry. -ENOMEM. */
+/* Replaces (and frees) an older value of this key, unless it is the same pointer. A full table
+ * first drops its least recently used entry. 0; -ENOMEM: nothing changed and the caller still owns
+ * value. */
 int table_put(struct table *t, struct str key, void *value) MUST_CHECK;
 /* Removes and frees the value; false when absent. */
 bool table_remove(struct table *t, struct str key);

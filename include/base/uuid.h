@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UUID version 7 (RFC 9562 section 5.7): milliseconds, then a counter in rand_a that keeps ids of one process in
- * order within a millisecond, then random bits from getrandom, fetched in batches.
+ * UUID version 7 (RFC 9562 section 5.7): milliseconds, then a counter in rand_a that keeps ids of
+ * one process in order within a millisecond, then random bits from getrandom, fetched in batches.
+ * One thread only.
  */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
@@ -16,7 +17,8 @@ struct uuid {
 
 enum { UUID_TEXT_SIZE = 37 };
 
-/* Never fails: without entropy the process ends with a message (exit 70), as nothing safe can be done. */
+/* Never fails: without entropy the process ends with a message (exit 70), as nothing safe can be
+ * done. */
 struct uuid uuid_v7(void);
 /* Lower case, NUL-terminated. */
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE]);

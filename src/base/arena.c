@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The arena: blocks that double from 4 KiB to 256 KiB, the first one beside the struct itself, so that a small
- * request costs one malloc. A piece larger than the next block gets a block of its own size. Deferred
- * calls are records inside the arena, linked newest first.
+ * The arena: blocks that double from 4 KiB to 256 KiB, the first one beside the struct itself, so
+ * that a small request costs one malloc. A piece larger than the next block gets a block of its own
+ * size. Deferred calls are records inside the arena, linked newest first.
  *
- * Built with AddressSanitizer, everything not handed out is poisoned and each piece is followed by a red
- * zone, so that an overrun from one piece into the next is found as it would be with malloc.
+ * Built with AddressSanitizer, everything not handed out is poisoned and each piece is followed by
+ * a red zone, so that an overrun from one piece into the next is found as it would be with malloc.
  */
 #include "base/arena.h"
 
@@ -50,12 +50,12 @@ struct deferred {
 
 struct arena {
 	size_t max;
-	size_t used;            /* bytes handed out, rounded up to the alignment */
+	size_t used; /* bytes handed out, rounded up to the alignment */
 	size_t next_block_size;
-	struct block *blocks;   /* newest first, without first; NULL while first is the one in use */
-	size_t at;              /* into the block in use */
+	struct block *blocks; /* newest first, without first; NULL while first is the one in use */
+	size_t at;	      /* into the block in use */
 	struct deferred *deferred;
-	struct block first;     /* its FIRST_BLOCK bytes follow the struct; must be last */
+	struct block first; /* its FIRST_BLOCK bytes follow the struct; must be last */
 };
 
 static char *bytes_of(struct block *b)

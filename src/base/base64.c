@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base64url without padding. Decoding is strict: one text per byte string and one byte string per text,
- * so that a token cannot be spelled in two ways (RFC 4648 sections 3.5 and 12).
+ * base64url without padding. Decoding is strict: one text per byte string and one byte string per
+ * text, so that a token cannot be spelled in two ways (RFC 4648 sections 3.5 and 12).
  */
 #include "base/base64.h"
 

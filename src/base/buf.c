@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The growable buffer. It doubles, starting at 256 bytes, so that n appends copy each byte about once;
- * the last step goes to the maximum exactly. Nothing is allocated before the first byte. What a failed
- * buffer already holds stays readable, and it is the caller who throws it away.
+ * The growable buffer. It doubles, starting at 256 bytes, so that n appends copy each byte about
+ * once; the last step goes to the maximum exactly. Nothing is allocated before the first byte. What
+ * a failed buffer already holds stays readable, and it is the caller who throws it away.
  */
 #include "base/buf.h"
 
@@ -37,13 +37,12 @@ static int fail(struct buf *b, int r)
 	return r;
 }
 
+/* need is more than there is and at most the maximum. */
 static int grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : FIRST_CAPACITY;
 	char *p;
 
-	if (need > b->max)
-		return fail(b, -ENOBUFS);
 	while (cap < need)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max)
@@ -103,7 +102,8 @@ void buf_append_i64(struct buf *b, int64_t v)
 	buf_append(b, p, (size_t)(text + sizeof(text) - p));
 }
 
-/* vsnprintf needs room for a NUL that does not count, which the last byte of a full buffer has not got. */
+/* vsnprintf needs room for a NUL that does not count, which the last byte of a full buffer has not
+ * got. */
 static void append_formatted_copy(struct buf *b, size_t n, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 

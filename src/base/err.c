@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The general kinds of error and the one function that fills a struct err. Kinds are told apart by
- * address; each general HTTP status has exactly one, and the table below is what finds it by number.
- * An error text never ends in half a character: it travels inside JSON.
+ * address; each general HTTP status has exactly one, and the table below is what finds it by
+ * number. An error text never ends in half a character: it travels inside JSON.
  */
 #include "base/err.h"
 #include "base/str.h"
@@ -15,16 +15,20 @@ const struct err_kind ERR_BAD_REQUEST = { "bad_request", 400, EINVAL, "Bad Reque
 const struct err_kind ERR_UNAUTHORIZED = { "unauthorized", 401, EACCES, "Unauthorized" };
 const struct err_kind ERR_FORBIDDEN = { "forbidden", 403, EPERM, "Forbidden" };
 const struct err_kind ERR_NOT_FOUND = { "not_found", 404, ENOENT, "Not Found" };
-const struct err_kind ERR_METHOD_NOT_ALLOWED = { "method_not_allowed", 405, EOPNOTSUPP, "Method Not Allowed" };
+const struct err_kind ERR_METHOD_NOT_ALLOWED = { "method_not_allowed", 405, EOPNOTSUPP,
+						 "Method Not Allowed" };
 const struct err_kind ERR_TIMEOUT = { "request_timeout", 408, ETIMEDOUT, "Request Timeout" };
 const struct err_kind ERR_CONFLICT = { "conflict", 409, EEXIST, "Conflict" };
 const struct err_kind ERR_LENGTH_REQUIRED = { "length_required", 411, EINVAL, "Length Required" };
-const struct err_kind ERR_PRECONDITION_FAILED = { "precondition_failed", 412, ESTALE, "Precondition Failed" };
-const struct err_kind ERR_CONTENT_TOO_LARGE = { "content_too_large", 413, EMSGSIZE, "Content Too Large" };
+const struct err_kind ERR_PRECONDITION_FAILED = { "precondition_failed", 412, ESTALE,
+						  "Precondition Failed" };
+const struct err_kind ERR_CONTENT_TOO_LARGE = { "content_too_large", 413, EMSGSIZE,
+						"Content Too Large" };
 const struct err_kind ERR_URI_TOO_LONG = { "uri_too_long", 414, ENAMETOOLONG, "URI Too Long" };
 const struct err_kind ERR_UNSUPPORTED_MEDIA_TYPE = { "unsupported_media_type", 415, EINVAL,
 						     "Unsupported Media Type" };
-const struct err_kind ERR_EXPECTATION_FAILED = { "expectation_failed", 417, EINVAL, "Expectation Failed" };
+const struct err_kind ERR_EXPECTATION_FAILED = { "expectation_failed", 417, EINVAL,
+						 "Expectation Failed" };
 const struct err_kind ERR_INVALID = { "invalid", 422, EINVAL, "Unprocessable Content" };
 const struct err_kind ERR_RATE_LIMITED = { "rate_limited", 429, EAGAIN, "Too Many Requests" };
 const struct err_kind ERR_HEADERS_TOO_LARGE = { "headers_too_large", 431, EMSGSIZE,
@@ -32,8 +36,8 @@ const struct err_kind ERR_HEADERS_TOO_LARGE = { "headers_too_large", 431, EMSGSI
 const struct err_kind ERR_INTERNAL = { "internal", 500, EIO, "Internal Server Error" };
 const struct err_kind ERR_NOT_IMPLEMENTED = { "not_implemented", 501, ENOSYS, "Not Implemented" };
 const struct err_kind ERR_UNAVAILABLE = { "unavailable", 503, EAGAIN, "Service Unavailable" };
-const struct err_kind ERR_VERSION_NOT_SUPPORTED = { "http_version_not_supported", 505, EPROTONOSUPPORT,
-						    "HTTP Version Not Supported" };
+const struct err_kind ERR_VERSION_NOT_SUPPORTED = { "http_version_not_supported", 505,
+						    EPROTONOSUPPORT, "HTTP Version Not Supported" };
 
 static const struct err_kind *const general_kinds[] = {
 	&ERR_BAD_REQUEST,
@@ -84,10 +88,11 @@ static void copy_cut(char *dst, size_t size, const char *text)
 		drop_partial_character(dst, n);
 }
 
-static void set(struct err *e, const struct err_kind *kind, const char *field, const char *fmt, va_list ap)
-	__attribute__((format(printf, 4, 0)));
+static void set(struct err *e, const struct err_kind *kind, const char *field, const char *fmt,
+		va_list ap) __attribute__((format(printf, 4, 0)));
 
-static void set(struct err *e, const struct err_kind *kind, const char *field, const char *fmt, va_list ap)
+static void set(struct err *e, const struct err_kind *kind, const char *field, const char *fmt,
+		va_list ap)
 {
 	struct err filled = { .kind = kind };
 	int n;
@@ -102,7 +107,8 @@ static void set(struct err *e, const struct err_kind *kind, const char *field, c
 	*e = filled;
 }
 
-int err_set(struct err *reterr, const struct err_kind *kind, const char *field, const char *fmt, ...)
+int err_set(struct err *reterr, const struct err_kind *kind, const char *field, const char *fmt,
+	    ...)
 {
 	va_list ap;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hashes for tables (keyed, so that nobody outside can aim for collisions), for validators (a fixed key, so that
- * they survive a restart) and for identities (SHA-256). OpenSSL's digest is looked up once and one context
- * serves every call: fetching and allocating would cost more than hashing a short text. One thread only.
+ * Hashes for tables (keyed, so that nobody outside can aim for collisions), for validators (a fixed
+ * key, so that they survive a restart) and for identities (SHA-256). OpenSSL's digest is looked up
+ * once and one context serves every call: fetching and allocating would cost more than hashing a
+ * short text. One thread only.
  */
 #include "base/hash.h"
 #include "src/base/siphash_private.h"
@@ -16,7 +17,8 @@
 #include <sysexits.h>
 
 /* "todod" and a version; changing it changes every stored or shown value. */
-static const struct siphash_key stable_key = { UINT64_C(0x31762d646f646f74), UINT64_C(0x656c626174732d68) };
+static const struct siphash_key stable_key = { UINT64_C(0x31762d646f646f74),
+					       UINT64_C(0x656c626174732d68) };
 
 static void draw_key(struct siphash_key *key)
 {

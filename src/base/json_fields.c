@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What yajl calls back for each token: the value goes to the place that the field tables name. A frame per open
- * container says where that is; a container nobody asked for gets a frame that ignores, but
- * its keys are checked like any others. Frames cannot run out: json_scan counted the depth.
+ * What yajl calls back for each token: the value goes to the place that the field tables name. A
+ * frame per open container says where that is; a container nobody asked for gets a frame that
+ * ignores, but its keys are checked like any others. Frames cannot run out: json_scan counted the
+ * depth.
  *
- * A malformed document (400) outranks a wrong value (422): the first wrong value is noted and parsing goes
- * on. Memory that fails stops at once.
+ * A malformed document (400) outranks a wrong value (422): the first wrong value is noted and
+ * parsing goes on. Memory that fails stops at once.
  */
 #include "base/hash.h"
 #include "src/base/json_private.h"
@@ -21,13 +22,14 @@ enum {
 	FIRST_KEYS = 16,
 	FIRST_ITEMS = 8,
 	RETRY_AFTER_S = 1,
-	LONGEST_SURELY_FINITE = 308, /* digits of an integer that a double holds whatever they are */
+	LONGEST_SURELY_FINITE =
+		308, /* digits of an integer that a double holds whatever they are */
 };
 
 /* Where a value goes. field NULL: nowhere, it is only checked. */
 struct json_place {
 	const struct json_field *field;
-	char *to;        /* the struct json_*; for an element, the one of its array */
+	char *to; /* the struct json_*; for an element, the one of its array */
 	bool is_element;
 };
 
@@ -57,7 +59,8 @@ static void path(const struct json_reader *r, char *out, size_t size)
 			continue;
 		add_part(out, size, &at, STR("."));
 		snprintf(index, sizeof(index), "%zu", f->n - 1);
-		add_part(out, size, &at, f->is_array ? str_from(index) : r->keys[f->first_key + f->n - 1].name);
+		add_part(out, size, &at,
+			 f->is_array ? str_from(index) : r->keys[f->first_key + f->n - 1].name);
 	}
 }
 
@@ -74,7 +77,8 @@ static int stop_malformed(struct json_reader *r, const char *text)
 
 int json_stop_no_memory(struct json_reader *r)
 {
-	err_unavailable(r->reterr, RETRY_AFTER_S, "Not enough memory to read this request; try again.");
+	err_unavailable(r->reterr, RETRY_AFTER_S,
+			"Not enough memory to read this request; try again.");
 	r->stopped = -ENOMEM;
 	return 0;
 }
@@ -104,8 +108,8 @@ static int note_wrong_type(struct json_reader *r, const struct json_place *at)
 	};
 
 	if (at->is_element)
-		return note_wrong(r, at->field->kind == JSON_KIND_OBJS ? expected[JSON_KIND_OBJ] :
-									 expected[JSON_KIND_STR]);
+		return note_wrong(r, at->field->kind == JSON_KIND_OBJS ? expected[JSON_KIND_OBJ]
+								       : expected[JSON_KIND_STR]);
 	return note_wrong(r, expected[at->field->kind]);
 }
 
@@ -130,7 +134,8 @@ static struct json_place next_place(struct json_reader *r)
 		return (struct json_place){ 0 };
 	f = &r->frames[r->depth - 1];
 	if (!f->is_array)
-		return (struct json_place){ f->field, f->field ? f->to + f->field->offset : NULL, false };
+		return (struct json_place){ f->field, f->field ? f->to + f->field->offset : NULL,
+					    false };
 	if (f->field) {
 		max = f->field->max_items ? f->field->max_items : DEFAULT_MAX_ITEMS;
 		if (f->n == max)
@@ -271,9 +276,10 @@ static int on_string(void *ctx, const unsigned char *p, size_t n)
 	if (!at.field)
 		return 1;
 	if (at.is_element && at.field->kind != JSON_KIND_OBJS)
-		return add_string(r, (void *)at.to, &r->frames[r->depth - 1].cap, arena_dup(r->arena, text)) ?
-			       1 :
-			       json_stop_no_memory(r);
+		return add_string(r, (void *)at.to, &r->frames[r->depth - 1].cap,
+				  arena_dup(r->arena, text))
+			       ? 1
+			       : json_stop_no_memory(r);
 	if (!at.is_element && at.field->kind == JSON_KIND_STR) {
 		text = arena_dup(r->arena, text);
 		if (!text.p)
@@ -282,7 +288,9 @@ static int on_string(void *ctx, const unsigned char *p, size_t n)
 		return 1;
 	}
 	if (!at.is_element && at.field->kind == JSON_KIND_STR_OR_STRS)
-		return add_string(r, (void *)at.to, &cap, arena_dup(r->arena, text)) ? 1 : json_stop_no_memory(r);
+		return add_string(r, (void *)at.to, &cap, arena_dup(r->arena, text))
+			       ? 1
+			       : json_stop_no_memory(r);
 	return note_wrong_type(r, &at);
 }
 
@@ -347,7 +355,8 @@ static const struct json_field *find_field(const struct json_field *fields, stru
 	return NULL;
 }
 
-static bool is_duplicate(const struct json_reader *r, const struct json_frame *f, const struct json_key *key)
+static bool is_duplicate(const struct json_reader *r, const struct json_frame *f,
+			 const struct json_key *key)
 {
 	for (size_t i = f->first_key; i < r->n_keys; i++)
 		if (r->keys[i].hash == key->hash && str_eq(r->keys[i].name, key->name))
@@ -355,10 +364,12 @@ static bool is_duplicate(const struct json_reader *r, const struct json_frame *f
 	return false;
 }
 
-/* yajl gives a view of the document, or, for a key with escapes, of a buffer that it will use again. */
+/* yajl gives a view of the document, or, for a key with escapes, of a buffer that it will use
+ * again. */
 static struct str keep_name(struct json_reader *r, struct str name)
 {
-	if ((uintptr_t)name.p >= (uintptr_t)r->in.p && (uintptr_t)name.p < (uintptr_t)r->in.p + r->in.n)
+	if ((uintptr_t)name.p >= (uintptr_t)r->in.p &&
+	    (uintptr_t)name.p < (uintptr_t)r->in.p + r->in.n)
 		return name;
 	return arena_dup(r->arena, name);
 }

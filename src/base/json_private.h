@@ -9,15 +9,16 @@
 
 /* What a look over the raw bytes shows before yajl starts. */
 struct json_scan {
-	const char *mistake; /* NULL: none found; else what is wrong, for people */
-	size_t at;           /* offset of the mistake */
-	size_t longest_escaped; /* raw bytes of the longest string with an escape: what yajl copies to decode */
+	const char *mistake;	/* NULL: none found; else what is wrong, for people */
+	size_t at;		/* offset of the mistake */
+	size_t longest_escaped; /* raw bytes of the longest string with an escape: what yajl copies
+				   to decode */
 };
 
 /*
- * Finds what yajl lets pass or decodes to something else: bytes that are not UTF-8, lone surrogates, U+0000,
- * control bytes between tokens, depth over JSON_MAX_DEPTH, a string that never ends. A text that passes may
- * still be malformed, and then yajl says so.
+ * Finds what yajl lets pass or decodes to something else: bytes that are not UTF-8, lone
+ * surrogates, U+0000, control bytes between tokens, depth over JSON_MAX_DEPTH, a string that never
+ * ends. A text that passes may still be malformed, and then yajl says so.
  */
 void json_scan(struct str bytes, struct json_scan *ret);
 
@@ -31,11 +32,12 @@ struct json_key {
 struct json_frame {
 	bool is_array;
 	const struct json_field *fields; /* object: its table; NULL: nobody asked for it */
-	const struct json_field *field;  /* object: of the last key; array: the one it fills; NULL: ignore */
-	char *to;                        /* object: the struct that fields describe; array: its json_strs, json_objs */
-	size_t n;                        /* keys or items begun */
-	size_t first_key;                /* object: its keys are reader.keys[first_key .. first_key + n) */
-	size_t cap;                      /* array: items allocated */
+	const struct json_field
+		*field; /* object: of the last key; array: the one it fills; NULL: ignore */
+	char *to; /* object: the struct that fields describe; array: its json_strs, json_objs */
+	size_t n; /* keys or items begun */
+	size_t first_key; /* object: its keys are reader.keys[first_key .. first_key + n) */
+	size_t cap;	  /* array: items allocated */
 };
 
 struct json_reader {
@@ -48,9 +50,9 @@ struct json_reader {
 	unsigned depth;
 	struct json_key *keys; /* of all open objects, outermost first */
 	size_t n_keys, keys_cap;
-	int stopped;       /* malformed (400) or no memory (503): negative errno, told in *reterr */
+	int stopped; /* malformed (400) or no memory (503): negative errno, told in *reterr */
 	struct err *reterr;
-	struct err wrong;  /* the first 422; kind is NULL while there is none */
+	struct err wrong; /* the first 422; kind is NULL while there is none */
 };
 
 /* What yajl calls; the context is a struct json_reader. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON reader's frame: look over the raw bytes, set memory aside, run yajl, decide. yajl neither checks
- * what malloc gives it nor bounds what it asks for, so it allocates from a reserve that is taken from
- * the arena before it starts and covers the worst that this document can make it need.
+ * The JSON reader's frame: look over the raw bytes, set memory aside, run yajl, decide. yajl
+ * neither checks what malloc gives it nor bounds what it asks for, so it allocates from a reserve
+ * that is taken from the arena before it starts and covers the worst that this document can make it
+ * need.
  */
 #include "src/base/json_private.h"
 
@@ -12,8 +13,9 @@
 
 enum {
 	YAJL_BUFFER = 2048, /* what a yajl buffer starts with */
-	/* yajl 2.1: parser, lexer, two buffer headers and a state stack of 128 levels make 376 bytes on 64 bits;
-	 * and at the end of the text the lexer sets up a buffer for a cut token, of which there is none. */
+	/* yajl 2.1: parser, lexer, two buffer headers and a state stack of 128 levels make 376
+	 * bytes on 64 bits; and at the end of the text the lexer sets up a buffer for a cut token,
+	 * of which there is none. */
 	YAJL_FIXED_BYTES = 512 + YAJL_BUFFER,
 };
 
@@ -42,7 +44,8 @@ static void *reserve_realloc(void *ctx, void *old, size_t n)
 
 	if (!old)
 		return reserve_alloc(ctx, n);
-	/* Only the decoding buffer ever grows, and nothing is allocated behind it until the text ends. */
+	/* Only the decoding buffer ever grows, and nothing is allocated behind it until the text
+	 * ends. */
 	assert((char *)old == r->p + r->newest && n <= r->size - r->newest);
 	r->used = r->newest + n;
 	return old;
@@ -60,22 +63,27 @@ static int check_text(struct json_reader *r, struct json_scan *scan)
 	struct str core = str_trim(r->in);
 
 	if (core.n == 0)
-		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where, "Expected a JSON object, got nothing.");
+		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
+			       "Expected a JSON object, got nothing.");
 	json_scan(r->in, scan);
 	if (scan->mistake)
-		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where, "Not valid JSON at byte %zu: %s.", scan->at,
-			       scan->mistake);
-	/* The closing brace also keeps yajl from buffering a token that the end of the text cuts. */
+		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
+			       "Not valid JSON at byte %zu: %s.", scan->at, scan->mistake);
+	/* The closing brace also keeps yajl from buffering a token that the end of the text cuts.
+	 */
 	if (core.p[0] != '{' || core.p[core.n - 1] != '}')
-		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where, "Expected one JSON object and nothing else.");
+		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
+			       "Expected one JSON object and nothing else.");
 	return 0;
 }
 
-static int reserve_for_yajl(struct json_reader *r, const struct json_scan *scan, struct reserve *ret)
+static int reserve_for_yajl(struct json_reader *r, const struct json_scan *scan,
+			    struct reserve *ret)
 {
 	size_t decoding = 0;
 
-	/* The decoding buffer doubles until it is larger than the longest string that has an escape. */
+	/* The decoding buffer doubles until it is larger than the longest string that has an
+	 * escape. */
 	if (scan->longest_escaped)
 		decoding = YAJL_BUFFER + 2 * (scan->longest_escaped + 1);
 	ret->size = YAJL_FIXED_BYTES + decoding;
@@ -101,12 +109,13 @@ static int run_yajl(struct json_reader *r, struct reserve *reserve)
 	if (r->stopped)
 		return r->stopped;
 	if (status != yajl_status_ok)
-		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where, "Not valid JSON near byte %zu.", at);
+		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
+			       "Not valid JSON near byte %zu.", at);
 	return 0;
 }
 
-int json_parse(struct arena *arena, struct str bytes, const char *where, const struct json_field *fields,
-	       void *target, struct err *reterr)
+int json_parse(struct arena *arena, struct str bytes, const char *where,
+	       const struct json_field *fields, void *target, struct err *reterr)
 {
 	struct json_reader r = {
 		.arena = arena,

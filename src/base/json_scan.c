@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The look over raw JSON that comes before yajl. yajl 2.1 decodes a lone \ud800 to '?', takes \v and \f
- * for white space, checks UTF-8 loosely, and nests without bound. All of that shows in the raw bytes,
- * because outside of strings JSON is ASCII and a string ends at the first quote without a backslash. So
- * one pass here decides it, and what yajl hands on afterwards is good text.
+ * The look over raw JSON that comes before yajl. yajl 2.1 decodes a lone \ud800 to '?', takes \v
+ * and \f for white space, checks UTF-8 loosely, and nests without bound. All of that shows in the
+ * raw bytes, because outside of strings JSON is ASCII and a string ends at the first quote without
+ * a backslash. So one pass here decides it, and what yajl hands on afterwards is good text.
  */
 #include "src/base/json_private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SipHash-2-4, after the paper "SipHash: a fast short-input PRF" (Aumasson, Bernstein, 2012), section 2:
- * two rounds for each 8-byte word, four at the end, the length in the top byte of the last word.
+ * SipHash-2-4, after the paper "SipHash: a fast short-input PRF" (Aumasson, Bernstein, 2012),
+ * section 2: two rounds for each 8-byte word, four at the end, the length in the top byte of the
+ * last word.
  */
 #include "src/base/siphash_private.h"
 

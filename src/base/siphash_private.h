@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keyed function under hash.h, by itself so that a test can hold it against the published vectors. */
+/* The keyed function under hash.h, by itself so that a test can hold it against the published
+ * vectors. */
 #ifndef BASE_SIPHASH_PRIVATE_H
 #define BASE_SIPHASH_PRIVATE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Views of bytes: comparing, cutting, numbers. Nothing here allocates, keeps a pointer, or needs a NUL
- * at the end of a view. A view with n == 0 may have a NULL pointer, so memcmp and memcpy are never
- * called with length 0. UTF-8 is in utf8.c.
+ * Views of bytes: comparing, cutting, numbers. Nothing here allocates, keeps a pointer, or needs a
+ * NUL at the end of a view. A view with n == 0 may have a NULL pointer, so memcmp and memcpy are
+ * never called with length 0. UTF-8 is in utf8.c.
  */
 #include "base/str.h"
 
@@ -44,7 +44,8 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
-	return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + (s.n - suffix.n), suffix.p, suffix.n) == 0);
+	return s.n >= suffix.n &&
+	       (suffix.n == 0 || memcmp(s.p + (s.n - suffix.n), suffix.p, suffix.n) == 0);
 }
 
 int str_cmp(struct str a, struct str b)
@@ -88,7 +89,8 @@ bool str_split(struct str *rest, char sep, struct str *ret_part)
 	static const char used_up;
 	ssize_t at;
 
-	/* A rest that was used up points here: an empty view alone could not be told from an empty last part. */
+	/* A rest that was used up points here: an empty view alone could not be told from an empty
+	 * last part. */
 	if (rest->n == 0 && rest->p == &used_up)
 		return false;
 	at = str_find_char(*rest, sep, 0);

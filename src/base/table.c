@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table: chained buckets for finding, a ring for age. The ring's head is in the table itself:
- * head.newer is the least recently used entry, head.older the most recently used. An entry holds its key behind itself.
- * Buckets double as entries come; when that fails for want of memory, chains get longer and nothing else changes.
+ * head.newer is the least recently used entry, head.older the most recently used. An entry holds
+ * its key behind itself. Buckets double as entries come; when that fails for want of memory, chains
+ * get longer and nothing else changes.
  */
 #include "base/table.h"
 #include "base/hash.h"
@@ -41,7 +42,9 @@ struct table *table_new(size_t max_entries, table_free_fn *free_value)
 	assert(max_entries > 0);
 	if (!t)
 		return NULL;
-	*t = (struct table){ .n_buckets = FIRST_BUCKETS, .max = max_entries, .free_value = free_value };
+	*t = (struct table){ .n_buckets = FIRST_BUCKETS,
+			     .max = max_entries,
+			     .free_value = free_value };
 	t->head.older = t->head.newer = &t->head;
 	t->buckets = calloc(t->n_buckets, sizeof(struct entry *));
 	if (!t->buckets) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UTF-8 as RFC 3629 section 4 spells it out, with one decoder for everything: what utf8_next refuses
- * is malformed everywhere. Runs of ASCII, which most text is, go eight bytes at a time.
+ * UTF-8 as RFC 3629 section 4 spells it out, with one decoder for everything: what utf8_next
+ * refuses is malformed everywhere. Runs of ASCII, which most text is, go eight bytes at a time.
  */
 #include "base/str.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UUIDv7 by RFC 9562 section 6.2 method 1: rand_a is a counter that starts anew each millisecond at a random
- * value with its top bit clear, and counts up inside it. When the counter is used up, or the clock goes
- * back, the last millisecond is carried on (and moved ahead by one at overflow), so that the ids of a
- * process only ever grow. Random bytes come from the kernel 256 at a time; a forked child throws away what it
- * inherited, or parent and child would give the same ids. One thread only.
+ * UUIDv7 by RFC 9562 section 6.2 method 1: rand_a is a counter that starts anew each millisecond at
+ * a random value with its top bit clear, and counts up inside it. When the counter is used up, or
+ * the clock goes back, the last millisecond is carried on (and moved ahead by one at overflow), so
+ * that the ids of a process only ever grow. Random bytes come from the kernel 256 at a time; a
+ * forked child throws away what it inherited, or parent and child would give the same ids. One
+ * thread only.
  */
 #include "base/uuid.h"
 #include "base/time.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes into the JSON reader, then what it read through the writer and back. Held against: no
- * crash and no yajl allocation past its reserve; a refusal has a status, a place in UTF-8 and a text; what was
- * accepted is UTF-8 without U+0000, and survives being written and read again; the answer does not depend on how
- * much memory there is, but for the 503.
+ * crash and no yajl allocation past its reserve; a refusal has a status, a place in UTF-8 and a
+ * text; what was accepted is UTF-8 without U+0000, and survives being written and read again; the
+ * answer does not depend on how much memory there is, but for the 503.
  */
 #include "base/json.h"
 
@@ -38,9 +38,15 @@ static const struct json_field fields[] = {
 	JSON_FIELD(struct target, i, "i", JSON_KIND_I64),
 	JSON_FIELD(struct target, number, "number", JSON_KIND_NUMBER),
 	JSON_FIELD(struct target, b, "b", JSON_KIND_BOOL),
-	{ .name = "list", .kind = JSON_KIND_STRS, .offset = offsetof(struct target, list), .max_items = 5 },
+	{ .name = "list",
+	  .kind = JSON_KIND_STRS,
+	  .offset = offsetof(struct target, list),
+	  .max_items = 5 },
 	JSON_FIELD(struct target, aud, "aud", JSON_KIND_STR_OR_STRS),
-	{ .name = "obj", .kind = JSON_KIND_OBJ, .offset = offsetof(struct target, obj), .nested = inner_fields },
+	{ .name = "obj",
+	  .kind = JSON_KIND_OBJ,
+	  .offset = offsetof(struct target, obj),
+	  .nested = inner_fields },
 	{ .name = "objs",
 	  .kind = JSON_KIND_OBJS,
 	  .offset = offsetof(struct target, objs),

@@ -4,11 +4,10 @@
  *
  *	gcc -O1 -g -D_GNU_SOURCE -I. -fPIC -shared -o fail_alloc.so test/tools/fail_alloc.c
  *
- * FAIL_ALLOC_FILE=path   a struct fail_alloc (four 64-bit words: nth, seen, failed, sticky) lives in this file,
- *                        which is made if need be; a test maps or writes it to arm a process that runs.
- *                        Write seen and failed first, nth last.
- * FAIL_ALLOC_NTH=n       armed from the start, for allocations on the way up. Only without a file.
- * FAIL_ALLOC_STICKY=1    with FAIL_ALLOC_NTH: and all after it.
+ * FAIL_ALLOC_FILE=path   a struct fail_alloc (four 64-bit words: nth, seen, failed, sticky) lives
+ *in this file, which is made if need be; a test maps or writes it to arm a process that runs. Write
+ *seen and failed first, nth last. FAIL_ALLOC_NTH=n       armed from the start, for allocations on
+ *the way up. Only without a file. FAIL_ALLOC_STICKY=1    with FAIL_ALLOC_NTH: and all after it.
  */
 #include "test/tools/fail_alloc.h"
 

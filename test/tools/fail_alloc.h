@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes the nth allocation fail, to see that every one is checked. The functions are malloc, calloc,
- * realloc, reallocarray, aligned_alloc and posix_memalign of the program that includes this file (in one
- * source only) and of every shared library it loads; they pass on to the next malloc, be it the C library's or
- * AddressSanitizer's. Counting is off until armed. free is left alone.
+ * Makes the nth allocation fail, to see that every one is checked. The functions are malloc,
+ * calloc, realloc, reallocarray, aligned_alloc and posix_memalign of the program that includes this
+ * file (in one source only) and of every shared library it loads; they pass on to the next malloc,
+ * be it the C library's or AddressSanitizer's. Counting is off until armed. free is left alone.
  *
  * Not for clang's AddressSanitizer, which is linked into the program itself. valgrind needs
- * --soname-synonyms=somalloc=nouserintercepts, or it puts its own malloc in front. fail_alloc_works() tells.
+ * --soname-synonyms=somalloc=nouserintercepts, or it puts its own malloc in front.
+ * fail_alloc_works() tells.
  */
 #ifndef TEST_TOOLS_FAIL_ALLOC_H
 #define TEST_TOOLS_FAIL_ALLOC_H
@@ -16,10 +17,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* What a test sets and reads; all little 64-bit words, so that a script can write them into a file. */
+/* What a test sets and reads; all little 64-bit words, so that a script can write them into a file.
+ */
 struct fail_alloc {
-	uint64_t nth;    /* the allocation to fail, from 1; 0: off. Back to 0 once it failed, unless sticky */
-	uint64_t seen;   /* allocations counted since it was last set to 0 */
+	uint64_t nth;	 /* the allocation to fail, from 1; 0: off. Back to 0 once it failed, unless
+			    sticky */
+	uint64_t seen;	 /* allocations counted since it was last set to 0 */
 	uint64_t failed; /* how many were made to fail */
 	uint64_t sticky; /* not 0: fail the nth and all after it */
 };

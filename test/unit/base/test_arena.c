@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The arena: alignment, the maximum, deferred calls, reuse, every allocation failing, and, where the sanitizer is
- * built in, that it sees an overrun from one piece into the next and a use after reset.
+ * The arena: alignment, the maximum, deferred calls, reuse, every allocation failing, and, where
+ * the sanitizer is built in, that it sees an overrun from one piece into the next and a use after
+ * reset.
  */
 #include "base/arena.h"
 #include "test/unit/support/fail_alloc.h"
@@ -22,7 +23,8 @@ const char *__asan_default_options(void)
 
 START_TEST(pieces_are_apart)
 {
-	static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 17, 100, 4095, 4096, 4097, 9000, 70000, 300000 };
+	static const size_t sizes[] = { 0,   1,	   7,	 8,    15,   16,    17,
+					100, 4095, 4096, 4097, 9000, 70000, 300000 };
 	struct arena *a = arena_new(8 << 20);
 	char *pieces[ARRAY_SIZE(sizes) * 8];
 	size_t n = 0;

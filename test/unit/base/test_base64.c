@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base64url against OpenSSL's encoder and the vectors of RFC 4648; strictness by trying every short text. */
+/* base64url against OpenSSL's encoder and the vectors of RFC 4648; strictness by trying every short
+ * text. */
 #include "base/base64.h"
 
 #include <check.h>
@@ -14,7 +15,8 @@ static void encodes_to(struct str bytes, const char *text)
 	buf_init(&b, 1 << 16);
 	base64url_encode(bytes, &b);
 	ck_assert_int_eq(buf_status(&b), 0);
-	ck_assert_msg(str_eq(buf_str(&b), str_from(text)), "%.*s, not %s", STR_ARGS(buf_str(&b)), text);
+	ck_assert_msg(str_eq(buf_str(&b), str_from(text)), "%.*s, not %s", STR_ARGS(buf_str(&b)),
+		      text);
 	buf_done(&b);
 }
 
@@ -47,12 +49,15 @@ START_TEST(as_openssl_and_back)
 			len--;
 		text[len] = '\0';
 		encodes_to((struct str){ (char *)bytes, n }, (char *)text);
-		ck_assert_int_eq(base64url_decode((struct str){ (char *)text, (size_t)len }, out, n, &got), 0);
+		ck_assert_int_eq(base64url_decode((struct str){ (char *)text, (size_t)len }, out, n,
+						  &got),
+				 0);
 		ck_assert_uint_eq(got, n);
 		ck_assert_mem_eq(out, bytes, n);
 		ck_assert_uint_le(n, BASE64URL_DECODED_MAX((size_t)len));
 		if (n)
-			ck_assert_int_eq(base64url_decode((struct str){ (char *)text, (size_t)len }, out, n - 1, &got),
+			ck_assert_int_eq(base64url_decode((struct str){ (char *)text, (size_t)len },
+							  out, n - 1, &got),
 					 -ENOSPC);
 	}
 }
@@ -83,12 +88,14 @@ END_TEST
 
 START_TEST(refused)
 {
-	static const char *const cases[] = { "A", "AAAAA", "Zg==", "Zg=", "Zm9v\n", " Zm9v", "Zm 9v", "Zh", "Zm9", "ab+/", "a\xC3\xA9g" };
+	static const char *const cases[] = { "A",     "AAAAA", "Zg==", "Zg=",  "Zm9v\n",    " Zm9v",
+					     "Zm 9v", "Zh",    "Zm9",  "ab+/", "a\xC3\xA9g" };
 	unsigned char out[16] = { 0x5A };
 	size_t n = 4711;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		ck_assert_msg(base64url_decode(str_from(cases[i]), out, sizeof(out), &n) == -EINVAL, "%s", cases[i]);
+		ck_assert_msg(base64url_decode(str_from(cases[i]), out, sizeof(out), &n) == -EINVAL,
+			      "%s", cases[i]);
 	ck_assert_uint_eq(n, 4711);
 	ck_assert_int_eq(base64url_decode((struct str){ NULL, 0 }, out, 0, &n), 0);
 	ck_assert_uint_eq(n, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The growable buffer: content, the hard maximum, sticky failure, and every allocation failing once. */
+/* The growable buffer: content, the hard maximum, sticky failure, and every allocation failing
+ * once. */
 #include "base/buf.h"
 #include "test/unit/support/fail_alloc.h"
 
@@ -21,7 +22,8 @@ const char *__asan_default_options(void)
 static void is(const struct buf *b, const char *text)
 {
 	ck_assert_int_eq(buf_status(b), 0);
-	ck_assert_msg(str_eq(buf_str(b), str_from(text)), "got \"%.*s\", want \"%s\"", STR_ARGS(buf_str(b)), text);
+	ck_assert_msg(str_eq(buf_str(b), str_from(text)), "got \"%.*s\", want \"%s\"",
+		      STR_ARGS(buf_str(b)), text);
 }
 
 START_TEST(appending)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors: what err_set fills and returns, cutting at characters, and the kinds against the registry of HTTP. */
+/* Errors: what err_set fills and returns, cutting at characters, and the kinds against the registry
+ * of HTTP. */
 #include "base/err.h"
 #include "base/str.h"
 
@@ -11,7 +12,8 @@ START_TEST(filling)
 {
 	struct err e = { .retry_after_s = 9 };
 
-	ck_assert_int_eq(err_set(&e, &ERR_INVALID, "body.title", "has %d characters", 201), -EINVAL);
+	ck_assert_int_eq(err_set(&e, &ERR_INVALID, "body.title", "has %d characters", 201),
+			 -EINVAL);
 	ck_assert_ptr_eq(e.kind, &ERR_INVALID);
 	ck_assert_str_eq(e.field, "body.title");
 	ck_assert_str_eq(e.text, "has 201 characters");
@@ -42,7 +44,8 @@ END_TEST
 /* Characters of 1 to 4 bytes at every offset to the cut: whole ones stay, and as many as fit. */
 START_TEST(cut_at_characters)
 {
-	static const char *const characters[] = { "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80" };
+	static const char *const characters[] = { "a", "\xC3\xA9", "\xE2\x82\xAC",
+						  "\xF0\x9F\x98\x80" };
 
 	for (size_t c = 0; c < ARRAY_SIZE(characters); c++)
 		for (size_t shift = 0; shift < 5; shift++) {
@@ -55,15 +58,18 @@ START_TEST(cut_at_characters)
 				memcpy(text + n, characters[c], width);
 			text[n] = '\0';
 			err_set(&e, &ERR_INVALID, text, "%s", text);
-			ck_assert_uint_eq(strlen(e.text), shift + (sizeof(e.text) - 1 - shift) / width * width);
-			ck_assert_uint_eq(strlen(e.field), shift + (sizeof(e.field) - 1 - shift) / width * width);
+			ck_assert_uint_eq(strlen(e.text),
+					  shift + (sizeof(e.text) - 1 - shift) / width * width);
+			ck_assert_uint_eq(strlen(e.field),
+					  shift + (sizeof(e.field) - 1 - shift) / width * width);
 			ck_assert(utf8_valid(str_from(e.text)) && utf8_valid(str_from(e.field)));
 			ck_assert_int_eq(strncmp(e.text, text, strlen(e.text)), 0);
 		}
 }
 END_TEST
 
-/* What just fits is not cut, and bytes that were no UTF-8 to begin with do not cost more than themselves. */
+/* What just fits is not cut, and bytes that were no UTF-8 to begin with do not cost more than
+ * themselves. */
 START_TEST(exact_fit)
 {
 	char text[240];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From JSON into structs: every kind of field, absent, null and set, and where an error says that it is. */
+/* From JSON into structs: every kind of field, absent, null and set, and where an error says that
+ * it is. */
 #include "base/json.h"
 
 #include <check.h>
@@ -39,7 +40,10 @@ static const struct json_field inner_fields[] = {
 static const struct json_field element_fields[] = {
 	JSON_FIELD(struct element, title, "title", JSON_KIND_STR),
 	JSON_FIELD(struct element, tags, "tags", JSON_KIND_STRS),
-	{ .name = "inner", .kind = JSON_KIND_OBJ, .offset = offsetof(struct element, inner), .nested = inner_fields },
+	{ .name = "inner",
+	  .kind = JSON_KIND_OBJ,
+	  .offset = offsetof(struct element, inner),
+	  .nested = inner_fields },
 	JSON_FIELD_END,
 };
 
@@ -48,9 +52,15 @@ static const struct json_field all_fields[] = {
 	JSON_FIELD(struct all, i, "i", JSON_KIND_I64),
 	JSON_FIELD(struct all, number, "number", JSON_KIND_NUMBER),
 	JSON_FIELD(struct all, b, "b", JSON_KIND_BOOL),
-	{ .name = "list", .kind = JSON_KIND_STRS, .offset = offsetof(struct all, list), .max_items = 20 },
+	{ .name = "list",
+	  .kind = JSON_KIND_STRS,
+	  .offset = offsetof(struct all, list),
+	  .max_items = 20 },
 	JSON_FIELD(struct all, aud, "aud", JSON_KIND_STR_OR_STRS),
-	{ .name = "obj", .kind = JSON_KIND_OBJ, .offset = offsetof(struct all, obj), .nested = inner_fields },
+	{ .name = "obj",
+	  .kind = JSON_KIND_OBJ,
+	  .offset = offsetof(struct all, obj),
+	  .nested = inner_fields },
 	{ .name = "objs",
 	  .kind = JSON_KIND_OBJS,
 	  .offset = offsetof(struct all, objs),
@@ -110,11 +120,12 @@ START_TEST(values)
 {
 	const struct element *e;
 
-	ck_assert_int_eq(parse("{\"s\":\"a\\u00e9\\n\\ud83d\\ude00\\/\",\"i\":-7,\"number\":1e3,\"b\":true,"
-			       "\"list\":[\"x\",\"\",\"\\\"\"],\"aud\":\"me\",\"obj\":{\"n\":5,\"name\":\"nn\",\"more\":[{}]},"
-			       "\"objs\":[{},{\"title\":\"t1\",\"tags\":[\"p\",\"q\"],\"inner\":{\"n\":9}},{\"inner\":null}],"
-			       "\"unknown\":{\"s\":1,\"i\":\"x\",\"list\":{}}}"),
-			 0);
+	ck_assert_int_eq(
+		parse("{\"s\":\"a\\u00e9\\n\\ud83d\\ude00\\/\",\"i\":-7,\"number\":1e3,\"b\":true,"
+		      "\"list\":[\"x\",\"\",\"\\\"\"],\"aud\":\"me\",\"obj\":{\"n\":5,\"name\":\"nn\",\"more\":[{}]},"
+		      "\"objs\":[{},{\"title\":\"t1\",\"tags\":[\"p\",\"q\"],\"inner\":{\"n\":9}},{\"inner\":null}],"
+		      "\"unknown\":{\"s\":1,\"i\":\"x\",\"list\":{}}}"),
+		0);
 	ck_assert(str_eq(all.s.v, STR("a\xC3\xA9\n\xF0\x9F\x98\x80/")));
 	ck_assert_int_eq(all.s.v.p[all.s.v.n], '\0');
 	ck_assert_int_eq(all.i.v, -7);
@@ -150,7 +161,8 @@ START_TEST(long_lists)
 	buf_init(&b, 1 << 16);
 	buf_append_str(&b, STR("{\"objs\":["));
 	for (int i = 0; i < 40; i++)
-		buf_printf(&b, "%s{\"title\":\"t%d\",\"tags\":[\"%d\",\"b\"],\"inner\":{\"n\":%d}}", i ? "," : "", i, i, i);
+		buf_printf(&b, "%s{\"title\":\"t%d\",\"tags\":[\"%d\",\"b\"],\"inner\":{\"n\":%d}}",
+			   i ? "," : "", i, i, i);
 	buf_append_str(&b, STR("]}"));
 	buf_append_char(&b, '\0');
 	ck_assert_int_eq(parse(b.p), 0);
@@ -199,7 +211,8 @@ START_TEST(numbers)
 	for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
 		snprintf(text, sizeof(text), "{\"i\":%s}", cases[k].text);
 		ck_assert_msg((parse(text) == 0) == cases[k].whole_ok, "%s", cases[k].text);
-		ck_assert_int_eq(cases[k].whole_ok ? all.i.v : err.kind->http_status, cases[k].whole_ok ? cases[k].value : 422);
+		ck_assert_int_eq(cases[k].whole_ok ? all.i.v : err.kind->http_status,
+				 cases[k].whole_ok ? cases[k].value : 422);
 		snprintf(text, sizeof(text), "{\"number\":%s}", cases[k].text);
 		ck_assert_msg((parse(text) == 0) == cases[k].number_ok, "%s", cases[k].text);
 		ck_assert_int_eq(cases[k].number_ok ? all.number.v : err.kind->http_status,
@@ -208,16 +221,19 @@ START_TEST(numbers)
 }
 END_TEST
 
-/* Each kind of field given each kind of value: what fits, fits, and what does not is a 422 in its place. */
+/* Each kind of field given each kind of value: what fits, fits, and what does not is a 422 in its
+ * place. */
 START_TEST(types)
 {
-	static const char *const given[] = { "null", "true", "7", "1.5", "\"x\"", "[]", "[\"x\"]", "{}", "[{}]" };
+	static const char *const given[] = { "null", "true",	"7",  "1.5", "\"x\"",
+					     "[]",   "[\"x\"]", "{}", "[{}]" };
 	static const struct {
 		const char *field;
 		const char *fits; /* '+' for each of given */
 	} cases[] = {
-		{ "s", "+...+...." },	{ "i", "+.+......" },	 { "number", "+.++....." }, { "b", "++......." },
-		{ "list", "+....++.." }, { "aud", "+...+++.." }, { "obj", "+......+." },	    { "objs", "+....+..+" },
+		{ "s", "+...+...." },	{ "i", "+.+......" },	 { "number", "+.++....." },
+		{ "b", "++......." },	{ "list", "+....++.." }, { "aud", "+...+++.." },
+		{ "obj", "+......+." }, { "objs", "+....+..+" },
 	};
 	char text[64], path[16];
 
@@ -256,8 +272,10 @@ START_TEST(where_it_is)
 		{ "{\"aud\":{}}", "body.aud", 422, "must be a string or a list of strings" },
 		{ "{\"obj\":{\"n\":true}}", "body.obj.n", 422, "must be a whole number" },
 		{ "{\"obj\":[]}", "body.obj", 422, "must be an object" },
-		{ "{\"objs\":[{},{\"tags\":[\"x\",7]}]}", "body.objs.1.tags.1", 422, "must be a string" },
-		{ "{\"objs\":[{},{\"inner\":{\"n\":\"\"}}]}", "body.objs.1.inner.n", 422, "must be a whole number" },
+		{ "{\"objs\":[{},{\"tags\":[\"x\",7]}]}", "body.objs.1.tags.1", 422,
+		  "must be a string" },
+		{ "{\"objs\":[{},{\"inner\":{\"n\":\"\"}}]}", "body.objs.1.inner.n", 422,
+		  "must be a whole number" },
 		{ "{\"objs\":[{},3]}", "body.objs.1", 422, "must be an object" },
 		{ "{\"objs\":[\"x\"]}", "body.objs.0", 422, "must be an object" },
 		{ "{\"objs\":{}}", "body.objs", 422, "must be a list of objects" },
@@ -268,16 +286,20 @@ START_TEST(where_it_is)
 		/* malformed outranks wrong, whichever comes first */
 		{ "{\"s\":1,\"i\":1,}", "body", 400, NULL },
 		{ "{\"s\":1,\"x\":1e999}", "body.x", 400, "The number is too large." },
-		{ "{\"s\":1,\"x\":{\"y\":[0,{\"z\":1,\"z\":2}]}}", "body.x.y.1.z", 400, "The key stands twice in one object." },
-		{ "{\"s\":\"1\",\"s\":\"1\"}", "body.s", 400, "The key stands twice in one object." },
-		{ "{\"s\":\"\\ud800\"}", "body", 400, "Not valid JSON at byte 12: a high surrogate stands alone." },
+		{ "{\"s\":1,\"x\":{\"y\":[0,{\"z\":1,\"z\":2}]}}", "body.x.y.1.z", 400,
+		  "The key stands twice in one object." },
+		{ "{\"s\":\"1\",\"s\":\"1\"}", "body.s", 400,
+		  "The key stands twice in one object." },
+		{ "{\"s\":\"\\ud800\"}", "body", 400,
+		  "Not valid JSON at byte 12: a high surrogate stands alone." },
 		{ "[]", "body", 400, "Expected one JSON object and nothing else." },
 		{ "", "body", 400, "Expected a JSON object, got nothing." },
 	};
 
 	for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
 		ck_assert_msg(parse(cases[k].text) == -EINVAL, "%s", cases[k].text);
-		ck_assert_msg(err.kind->http_status == cases[k].status, "%s: %d", cases[k].text, err.kind->http_status);
+		ck_assert_msg(err.kind->http_status == cases[k].status, "%s: %d", cases[k].text,
+			      err.kind->http_status);
 		ck_assert_str_eq(err.field, cases[k].field);
 		if (cases[k].says)
 			ck_assert_str_eq(err.text, cases[k].says);
@@ -319,7 +341,8 @@ END_TEST
 START_TEST(small_things)
 {
 	all = (struct all){ 0 };
-	ck_assert_int_eq(json_parse(arena, STR("{\"s\":1}"), "body", all_fields, &all, NULL), -EINVAL);
+	ck_assert_int_eq(json_parse(arena, STR("{\"s\":1}"), "body", all_fields, &all, NULL),
+			 -EINVAL);
 	ck_assert_int_eq(json_parse(arena, STR("{"), "body", all_fields, &all, NULL), -EINVAL);
 	ck_assert_int_eq(parse("{\"\":1,\"S\":1,\"ss\":1,\"lis\":1,\"list2\":1}"), 0);
 	ck_assert_int_eq(all.s.state, JSON_ABSENT);

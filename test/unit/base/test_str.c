@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Views and UTF-8. UTF-8 is decided for every sequence there is: each code point goes through the encoder and back,
- * and of all byte strings of a length exactly as many may be valid as RFC 3629 has code points for.
+ * Views and UTF-8. UTF-8 is decided for every sequence there is: each code point goes through the
+ * encoder and back, and of all byte strings of a length exactly as many may be valid as RFC 3629
+ * has code points for.
  */
 #include "base/str.h"
 
@@ -20,15 +21,11 @@ START_TEST(equality)
 		bool same, same_nocase;
 		int order;
 	} cases[] = {
-		{ "", "", true, true, 0 },
-		{ "a", "a", true, true, 0 },
-		{ "a", "A", false, true, 1 },
-		{ "Host", "hOST", false, true, -1 },
-		{ "ab", "a", false, false, 1 },
-		{ "", "a", false, false, -1 },
+		{ "", "", true, true, 0 },	  { "a", "a", true, true, 0 },
+		{ "a", "A", false, true, 1 },	  { "Host", "hOST", false, true, -1 },
+		{ "ab", "a", false, false, 1 },	  { "", "a", false, false, -1 },
 		{ "@", "`", false, false, -1 }, /* 0x20 apart, but no letters */
-		{ "[", "{", false, false, -1 },
-		{ "\xC3\x84", "\xC3\xA4", false, false, -1 },
+		{ "[", "{", false, false, -1 },	  { "\xC3\x84", "\xC3\xA4", false, false, -1 },
 		{ "\xFF", "a", false, false, 1 }, /* bytes compare unsigned */
 	};
 
@@ -89,7 +86,8 @@ START_TEST(splitting)
 
 		while (str_split(&rest, ',', &part)) {
 			ck_assert_msg(n < cases[i].n, "case %zu", i);
-			ck_assert_msg(str_eq(part, str_from(cases[i].parts[n])), "case %zu part %zu", i, n);
+			ck_assert_msg(str_eq(part, str_from(cases[i].parts[n])),
+				      "case %zu part %zu", i, n);
 			n++;
 		}
 		ck_assert_msg(n == cases[i].n, "case %zu", i);
@@ -130,7 +128,8 @@ START_TEST(numbers)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t v = 4711;
 
-		ck_assert_msg(str_parse_i64(str_from(cases[i].text), &v) == cases[i].result, "%s", cases[i].text);
+		ck_assert_msg(str_parse_i64(str_from(cases[i].text), &v) == cases[i].result, "%s",
+			      cases[i].text);
 		ck_assert_msg(v == (cases[i].result ? 4711 : cases[i].value), "%s", cases[i].text);
 	}
 }
@@ -178,11 +177,17 @@ START_TEST(utf8_every_code_point)
 			ck_assert_uint_eq(n, 0);
 			continue;
 		}
-		/* An if, because check makes a note of each assertion that holds, and these are millions. */
-		if (n != (cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4) ||
-		    utf8_next(s, &pos) != (int32_t)cp || pos != n || !utf8_valid(s) || utf8_count(s) != 1)
+		/* An if, because check makes a note of each assertion that holds, and these are
+		 * millions. */
+		if (n != (cp < 0x80	 ? 1
+			  : cp < 0x800	 ? 2
+			  : cp < 0x10000 ? 3
+					 : 4) ||
+		    utf8_next(s, &pos) != (int32_t)cp || pos != n || !utf8_valid(s) ||
+		    utf8_count(s) != 1)
 			ck_abort_msg("U+%04X", cp);
-		for (s.n = 1; s.n < n; s.n++) { /* a part of it is not valid, and nothing is consumed */
+		for (s.n = 1; s.n < n;
+		     s.n++) { /* a part of it is not valid, and nothing is consumed */
 			pos = 0;
 			if (utf8_next(s, &pos) != -1 || pos != 0)
 				ck_abort_msg("U+%04X cut to %zu", cp, s.n);
@@ -214,7 +219,8 @@ START_TEST(utf8_nothing_else)
 			for (unsigned c = 0; a >= 0xC0 && c < 256; c++) {
 				s[2] = (unsigned char)c;
 				three += is_one_character(s, 3);
-				if ((c < 0x80 || c >= 0xC0) && (is_one_character(s, 3) || is_one_character(s, 4)))
+				if ((c < 0x80 || c >= 0xC0) &&
+				    (is_one_character(s, 3) || is_one_character(s, 4)))
 					ck_abort_msg("%02X %02X %02X", a, b, c);
 			}
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table against a model so simple that it needs no proof: an array of (key, value) in order of use, searched
- * from end to end. Both do the same random things; they must agree on everything after each.
+ * The table against a model so simple that it needs no proof: an array of (key, value) in order of
+ * use, searched from end to end. Both do the same random things; they must agree on everything
+ * after each.
  */
 #include "base/table.h"
 #include "test/unit/support/fail_alloc.h"
@@ -152,7 +153,8 @@ START_TEST(same_value_again)
 }
 END_TEST
 
-/* A put that fails changes nothing and leaves the value with the caller; buckets that cannot grow do no harm. */
+/* A put that fails changes nothing and leaves the value with the caller; buckets that cannot grow
+ * do no harm. */
 START_TEST(allocations_fail)
 {
 	if (!fail_alloc_works()) {
@@ -167,7 +169,8 @@ START_TEST(allocations_fail)
 		fail_alloc_arm(nth);
 		t = table_new(100, NULL);
 		for (int i = 0; t && i < 100; i++)
-			refused += table_put(t, (struct str){ (char *)&i, sizeof(i) }, &value) == -ENOMEM;
+			refused += table_put(t, (struct str){ (char *)&i, sizeof(i) }, &value) ==
+				   -ENOMEM;
 		if (!fail_alloc_disarm()) {
 			table_free(t);
 			ck_assert_uint_gt(nth, 100);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UUIDv7: the bits of RFC 9562, order within a process, the clock in the id, forks, text in and out. */
+/* UUIDv7: the bits of RFC 9562, order within a process, the clock in the id, forks, text in and
+ * out. */
 #include "base/uuid.h"
 #include "base/time.h"
 
@@ -37,7 +38,8 @@ START_TEST(bits_and_order)
 			ones[k] += (unsigned)__builtin_popcount(u.bytes[k]);
 		before = u;
 	}
-	/* The counter may have pushed the clock ahead, at most by as many milliseconds as it ran over. */
+	/* The counter may have pushed the clock ahead, at most by as many milliseconds as it ran
+	 * over. */
 	ck_assert_int_ge(ms_of(&before), start_ms);
 	ck_assert_int_le(ms_of(&before), time_now_us() / 1000 + COUNT / 0x800);
 	for (size_t k = 9; k < 16; k++) { /* 20 standard deviations around one half */
@@ -72,14 +74,16 @@ END_TEST
 START_TEST(text)
 {
 	/* RFC 9562 appendix A.6 */
-	static const struct uuid example = { { 0x01, 0x7F, 0x22, 0xE2, 0x79, 0xB0, 0x7C, 0xC3, 0x98, 0xC4, 0xDC, 0x0C,
-					       0x0C, 0x07, 0x39, 0x8F } };
+	static const struct uuid example = { { 0x01, 0x7F, 0x22, 0xE2, 0x79, 0xB0, 0x7C, 0xC3, 0x98,
+					       0xC4, 0xDC, 0x0C, 0x0C, 0x07, 0x39, 0x8F } };
 	char out[UUID_TEXT_SIZE];
 	struct uuid u;
 
 	uuid_format(&example, out);
 	ck_assert_str_eq(out, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
-	ck_assert_int_eq(ms_of(&example), INT64_C(1645557742000)); /* Tuesday, February 22, 2022 2:22:22.00 PM GMT-05:00 */
+	ck_assert_int_eq(
+		ms_of(&example),
+		INT64_C(1645557742000)); /* Tuesday, February 22, 2022 2:22:22.00 PM GMT-05:00 */
 	ck_assert_int_eq(uuid_parse(STR("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), &u), 0);
 	ck_assert_mem_eq(&u, &example, sizeof(u));
 	for (int i = 0; i < 100; i++) {
@@ -103,12 +107,14 @@ START_TEST(bad_text)
 	for (size_t at = 0; at < sizeof(good) - 1; at++)
 		for (int c = 0; c < 256; c++) {
 			char s[sizeof(good)];
-			bool dash = good[at] == '-', digit = c < 128 && strchr("0123456789abcdefABCDEF", c) && c;
+			bool dash = good[at] == '-',
+			     digit = c < 128 && strchr("0123456789abcdefABCDEF", c) && c;
 			struct uuid got;
 
 			memcpy(s, good, sizeof(s));
 			s[at] = (char)c;
-			if ((uuid_parse((struct str){ s, sizeof(good) - 1 }, &got) == 0) != (dash ? c == '-' : digit))
+			if ((uuid_parse((struct str){ s, sizeof(good) - 1 }, &got) == 0) !=
+			    (dash ? c == '-' : digit))
 				ck_abort_msg("byte %d at %zu", c, at);
 		}
 	for (size_t n = 0; n < sizeof(good) - 1; n++)

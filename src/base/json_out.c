@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON writer. Rows of a list pass here, so the common case (plain ASCII, room in the buffer) is a
- * copy of eight bytes at a time with no call in between; everything that needs a second look goes byte by byte.
- * Room is always asked for by the least that will be written, so that a buffer near its maximum takes
- * exactly what fits. After a failed append the shape of what stands in the buffer no longer matters.
+ * The JSON writer. Rows of a list pass here, so the common case (plain ASCII, room in the buffer)
+ * is a copy of eight bytes at a time with no call in between; everything that needs a second look
+ * goes byte by byte. Room is always asked for by the least that will be written, so that a buffer
+ * near its maximum takes exactly what fits. After a failed append the shape of what stands in the
+ * buffer no longer matters.
  */
-#include "base/json.h"
+#include "base/json_out.h"
 #include "base/time.h"
 
 #include <assert.h>
@@ -17,7 +18,8 @@ void json_out_init(struct json_out *o, struct buf *buf)
 	*o = (struct json_out){ .buf = buf };
 }
 
-/* Whether a comma must stand before the next key or value; from then on, one must before the one after it. */
+/* Whether a comma must stand before the next key or value; from then on, one must before the one
+ * after it. */
 static bool comma_due(struct json_out *o)
 {
 	uint64_t bit = UINT64_C(1) << o->depth;
@@ -70,8 +72,8 @@ void json_end_array(struct json_out *o)
 	end(o, ']');
 }
 
-/* A high bit in each byte that is not plain: below 0x20, '"', '\\', 0x7F and above. May also mark a byte
- * behind such a one, never fewer. */
+/* A high bit in each byte that is not plain: below 0x20, '"', '\\', 0x7F and above. May also mark a
+ * byte behind such a one, never fewer. */
 static uint64_t special_bytes(uint64_t w)
 {
 	uint64_t quote = w ^ EACH_BYTE('"');
@@ -89,7 +91,8 @@ static bool is_plain(char c)
 	return u >= 0x20 && u < 0x7F && u != '"' && u != '\\';
 }
 
-/* Copies to dst until the first byte that is not plain and returns how many it were. dst has room for s. */
+/* Copies to dst until the first byte that is not plain and returns how many it were. dst has room
+ * for s. */
 static size_t copy_plain(char *dst, struct str s)
 {
 	size_t i = 0;
@@ -109,7 +112,11 @@ static size_t copy_plain(char *dst, struct str s)
 static void escape_unit(struct buf *b, uint32_t unit)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[6] = { '\\', 'u', digits[unit >> 12 & 0xF], digits[unit >> 8 & 0xF], digits[unit >> 4 & 0xF],
+	char text[6] = { '\\',
+			 'u',
+			 digits[unit >> 12 & 0xF],
+			 digits[unit >> 8 & 0xF],
+			 digits[unit >> 4 & 0xF],
 			 digits[unit & 0xF] };
 
 	buf_append(b, text, sizeof(text));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writer: exact bytes, every code point and every bad sequence in every position of its eight-byte steps,
- * read back by our reader and, all at once, by Python; a buffer that ends anywhere.
+ * The writer: exact bytes, every code point and every bad sequence in every position of its
+ * eight-byte steps, read back by our reader and, all at once, by Python; a buffer that ends
+ * anywhere.
  */
 #include "base/json.h"
 #include "base/time.h"
@@ -21,7 +22,8 @@ static void writes(struct str s, struct str want)
 	json_out_init(&o, &b);
 	json_str(&o, s);
 	ck_assert_int_eq(buf_status(&b), 0);
-	ck_assert_msg(str_eq(buf_str(&b), want), "%.*s, not %.*s", STR_ARGS(buf_str(&b)), STR_ARGS(want));
+	ck_assert_msg(str_eq(buf_str(&b), want), "%.*s, not %.*s", STR_ARGS(buf_str(&b)),
+		      STR_ARGS(want));
 	buf_done(&b);
 }
 
@@ -29,13 +31,19 @@ START_TEST(strings)
 {
 	writes(STR(""), STR("\"\""));
 	writes((struct str){ NULL, 0 }, STR("\"\""));
-	writes(STR("plain text, longer than eight bytes"), STR("\"plain text, longer than eight bytes\""));
+	writes(STR("plain text, longer than eight bytes"),
+	       STR("\"plain text, longer than eight bytes\""));
 	writes(STR("\"\\/"), STR("\"\\\"\\\\/\""));
 	writes(STR("\b\f\n\r\t"), STR("\"\\u0008\\u000c\\n\\r\\t\""));
 	writes(STR("\0\x1F\x7F"), STR("\"\\u0000\\u001f\\u007f\""));
-	writes(STR("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), STR("\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""));
-	writes(STR("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAA"), STR("\"\xE2\x80\xA7\\u2028\\u2029\xE2\x80\xAA\""));
-	writes(STR("a\xFF" "b\xC3"), STR("\"a\xEF\xBF\xBD" "b\xEF\xBF\xBD\""));
+	writes(STR("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"),
+	       STR("\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\""));
+	writes(STR("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAA"),
+	       STR("\"\xE2\x80\xA7\\u2028\\u2029\xE2\x80\xAA\""));
+	writes(STR("a\xFF"
+		   "b\xC3"),
+	       STR("\"a\xEF\xBF\xBD"
+		   "b\xEF\xBF\xBD\""));
 	writes(STR("\xED\xA0\x80"), STR("\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""));
 	writes(STR("</script>"), STR("\"</script>\""));
 }
@@ -79,9 +87,11 @@ START_TEST(structure)
 	json_end_array(&o);
 	ck_assert_int_eq(buf_status(&b), 0);
 	buf_append_char(&b, '\0');
-	ck_assert_str_eq(b.p, "[{},{\"s\":\"x\",\"i\":-9223372036854775808,\"t\":true,\"f\":false,\"z\":null,"
-			      "\"at\":\"1970-01-01T00:00:00Z\",\"us\":\"1970-01-01T00:00:00.000001Z\",\"r\":[1,2],"
-			      "\"n1\":null,\"n2\":\"\",\"k\\\"\\n\":[1,true,null,\"s\",{},\"1970-01-01T00:00:01Z\",[],2]},null]");
+	ck_assert_str_eq(
+		b.p,
+		"[{},{\"s\":\"x\",\"i\":-9223372036854775808,\"t\":true,\"f\":false,\"z\":null,"
+		"\"at\":\"1970-01-01T00:00:00Z\",\"us\":\"1970-01-01T00:00:00.000001Z\",\"r\":[1,2],"
+		"\"n1\":null,\"n2\":\"\",\"k\\\"\\n\":[1,true,null,\"s\",{},\"1970-01-01T00:00:01Z\",[],2]},null]");
 	buf_done(&b);
 }
 END_TEST
@@ -162,8 +172,10 @@ static void write_sample(struct buf *b, int n_strings, unsigned seed)
 		char text[40];
 		size_t n = (size_t)rand_r(&seed) % sizeof(text);
 
-		for (size_t k = 0; k < n; k++) /* mostly ASCII, some of it special, some bytes of anything */
-			text[k] = (char)(rand_r(&seed) % 8 ? 'a' + rand_r(&seed) % 26 : rand_r(&seed));
+		for (size_t k = 0; k < n;
+		     k++) /* mostly ASCII, some of it special, some bytes of anything */
+			text[k] = (char)(rand_r(&seed) % 8 ? 'a' + rand_r(&seed) % 26
+							   : rand_r(&seed));
 		json_str(&o, (struct str){ text, n });
 	}
 	json_end_array(&o);
@@ -171,7 +183,8 @@ static void write_sample(struct buf *b, int n_strings, unsigned seed)
 	json_end_object(&o);
 }
 
-/* Whatever bytes a string has, Python reads what we wrote, in ASCII-safe lines, as it would decode the bytes itself. */
+/* Whatever bytes a string has, Python reads what we wrote, in ASCII-safe lines, as it would decode
+ * the bytes itself. */
 START_TEST(python_reads_it)
 {
 	char path[] = "/tmp/test_json_write_XXXXXX", command[200];
@@ -183,10 +196,11 @@ START_TEST(python_reads_it)
 	ck_assert_int_eq(buf_status(&b), 0);
 	ck_assert_uint_eq(fwrite(b.p, 1, b.n, f), b.n);
 	ck_assert_int_eq(fclose(f), 0);
-	snprintf(command, sizeof(command),
-		 "/usr/bin/python3 -c \"import json;v=json.loads(open('%s','rb').read().decode('utf-8'));"
-		 "assert len(v['strings'])==v['n']==3000 and v['at']=='2025-11-24T16:00:00.123456Z'\"",
-		 path);
+	snprintf(
+		command, sizeof(command),
+		"/usr/bin/python3 -c \"import json;v=json.loads(open('%s','rb').read().decode('utf-8'));"
+		"assert len(v['strings'])==v['n']==3000 and v['at']=='2025-11-24T16:00:00.123456Z'\"",
+		path);
 	ck_assert_int_eq(system(command), 0);
 	unlink(path);
 	for (size_t i = 0; i < b.n; i++)
@@ -196,7 +210,8 @@ START_TEST(python_reads_it)
 }
 END_TEST
 
-/* A buffer of exactly the length takes it all; any shorter one fails and holds nothing but a beginning of it. */
+/* A buffer of exactly the length takes it all; any shorter one fails and holds nothing but a
+ * beginning of it. */
 START_TEST(buffer_ends_anywhere)
 {
 	struct buf whole, b;
@@ -217,8 +232,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("json_write");
-	TCase *tc = tcase_create("json_write");
+	Suite *suite = suite_create("json_out");
+	TCase *tc = tcase_create("json_out");
 	SRunner *runner;
 	int failed;
 
