@@ -17,8 +17,8 @@ enum { OUTPUT_MAX = 4 * 1024 * 1024 };
 
 static int print_buf(struct buf *out, FILE *to)
 {
-	bool is_whole = buf_status(out) == 0 && (out->n == 0 || fwrite(out->p, 1, out->n, to) == out->n) &&
-			fflush(to) == 0;
+	bool is_whole = buf_status(out) == 0 &&
+			(out->n == 0 || fwrite(out->p, 1, out->n, to) == out->n) && fflush(to) == 0;
 
 	buf_done(out);
 	return is_whole ? EX_OK : EX_IOERR;
@@ -61,11 +61,15 @@ static int print_document(const struct role *role, void (*write)(const struct ro
 	return print_buf(&out, stdout);
 }
 
-/* What `make run-all` tells scripts in .run/env; people export it, and it is nothing of ours to read. */
-static const char *const CLIENT_VARIABLES[] = { "TODOD_URL", "TODOD_OPS_URL", "TODOD_USER", "TODOD_TOKEN", NULL };
+/* What `make run-all` tells scripts in .run/env; people export it, and it is nothing of ours to
+ * read. */
+static const char *const CLIENT_VARIABLES[] = { "TODOD_URL", "TODOD_OPS_URL", "TODOD_USER",
+						"TODOD_TOKEN", NULL };
 
-/* Defaults, file, environment, flags; every mistake on standard error. EX_OK, EX_USAGE, EX_CONFIG. */
-static int configure(struct config *config, const struct arguments *a, const struct role *role, char **envp)
+/* Defaults, file, environment, flags; every mistake on standard error. EX_OK, EX_USAGE, EX_CONFIG.
+ */
+static int configure(struct config *config, const struct arguments *a, const struct role *role,
+		     char **envp)
 {
 	struct buf mistakes;
 	int n = 0;
@@ -84,7 +88,8 @@ static int configure(struct config *config, const struct arguments *a, const str
 	return n == 0 ? EX_OK : EX_CONFIG;
 }
 
-static int run(const struct arguments *a, const struct role *role, struct config *config, char **envp)
+static int run(const struct arguments *a, const struct role *role, struct config *config,
+	       char **envp)
 {
 	struct buf out;
 

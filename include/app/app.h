@@ -30,7 +30,8 @@ void *app_role_state(struct app *app);
 /* Answered from memory. reterr (may be NULL) says what is missing. */
 bool app_is_ready(const struct app *app, struct err *reterr);
 
-/* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is unavailable), 70, 78. */
+/* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is
+ * unavailable), 70, 78. */
 int app_run(const struct role *role, const struct config *config);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line as a struct. Flags that are no switch are configuration keys and are only looked up once the
- * role, and so the table of keys, is known.
+ * The command line as a struct. Flags that are no switch are configuration keys and are only looked
+ * up once the role, and so the table of keys, is known.
  */
 #ifndef APP_ARGUMENTS_H
 #define APP_ARGUMENTS_H
@@ -16,20 +16,20 @@ enum command { COMMAND_NONE, COMMAND_MIGRATE, COMMAND_TOKEN };
 
 struct arguments {
 	enum command command;
-	struct str role;         /* .p NULL: not given */
+	struct str role;	 /* .p NULL: not given */
 	const char *config_file; /* NULL: not given */
 	struct str user;
 	int64_t ttl_s;
 	bool help, version, list_roles, describe, openapi, check_config;
-	char **argv;             /* for arguments_configure */
+	char **argv; /* for arguments_configure */
 };
 
 extern const char ARGUMENTS_USAGE[];
 
 /* EX_OK; EX_USAGE after telling on standard error what is wrong. argv must outlive *ret. */
 int arguments_parse(int argc, char **argv, struct arguments *ret);
-/* Sets the keys that were given as --key=value; bad values gather in the config. EX_OK; EX_USAGE for a flag that no
- * table knows, told on standard error. */
+/* Sets the keys that were given as --key=value; bad values gather in the config. EX_OK; EX_USAGE
+ * for a flag that no table knows, told on standard error. */
 int arguments_configure(const struct arguments *a, struct config *config);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Documents derived from the route tables: OpenAPI 3.1 for clients, a description of the role for tools.
+ * Documents derived from the route tables: OpenAPI 3.1 for clients, a description of the role for
+ * tools.
  */
 #ifndef APP_OPENAPI_H
 #define APP_OPENAPI_H

@@ -13,16 +13,18 @@ struct jwt_key;
 /* Ends with a NULL name. */
 extern const struct config_key APP_OPTIONS[];
 
-/* The configuration of a role (NULL: of a command): app's keys and the role's. NULL when out of memory. */
+/* The configuration of a role (NULL: of a command): app's keys and the role's. NULL when out of
+ * memory. */
 struct config *options_new(const struct role *role);
 
 /*
- * What no single key can say: the keys that the auth mode and the role's needs ask for. role may be NULL. Adds a line for each
- * mistake to out and returns how many.
+ * What no single key can say: the keys that the auth mode and the role's needs ask for. role may be
+ * NULL. Adds a line for each mistake to out and returns how many.
  */
 int options_check(const struct config *c, const struct role *role, struct buf *out);
 
-/* The local key that auth.mode names, to verify and to sign with. NULL with the reason; for mode jwks there is none. */
+/* The local key that auth.mode names, to verify and to sign with. NULL with the reason; for mode
+ * jwks there is none. */
 struct jwt_key *options_auth_key(const struct config *c, struct err *reterr);
 
 #endif

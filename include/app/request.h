@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request as handlers see it: who calls, the values of the pattern's names, the query, and the ways to answer. Lives
- * in the arena of its HTTP request; a handler answers exactly once.
+ * A request as handlers see it: who calls, the values of the pattern's names, the query, and the
+ * ways to answer. Lives in the arena of its HTTP request; a handler answers exactly once.
  */
 #ifndef APP_REQUEST_H
 #define APP_REQUEST_H
@@ -23,22 +23,23 @@ struct request {
 	struct app *app;
 	struct http_request *http;
 	const struct route *route;
-	const struct dispatch_entry *entry;    /* the route's counters, the dispatcher's */
+	const struct dispatch_entry *entry; /* the route's counters, the dispatcher's */
 	struct arena *arena;
-	struct str user;                       /* from the token; .p NULL on public routes */
+	struct str user;		       /* from the token; .p NULL on public routes */
 	struct str params[REQUEST_MAX_PARAMS]; /* values of {name}s in order, decoded */
-	struct log_context log;                /* correlation_id is X-Request-Id, or made */
-	struct err err;                        /* for handlers: fill it, then reply_problem(rq) */
-	struct fiber *fiber;                   /* that runs the handler; NULL before and after */
-	int64_t started_us;                    /* monotonic */
-	bool auth_pending;                     /* the token's key is still being fetched */
+	struct log_context log;		       /* correlation_id is X-Request-Id, or made */
+	struct err err;			       /* for handlers: fill it, then reply_problem(rq) */
+	struct fiber *fiber;		       /* that runs the handler; NULL before and after */
+	int64_t started_us;		       /* monotonic */
+	bool auth_pending;		       /* the token's key is still being fetched */
 	bool is_answered;
 	struct http_header headers[REQUEST_MAX_HEADERS]; /* of the answer; request_add_header */
 	size_t n_headers;
 };
 
 struct str request_header(const struct request *rq, const char *name); /* .p NULL when absent */
-/* The decoded value of a query parameter; .p NULL when absent. 0; -EINVAL (422) for bad encoding or one that is given twice. */
+/* The decoded value of a query parameter; .p NULL when absent. 0; -EINVAL (422) for bad encoding or
+ * one that is given twice. */
 int request_query(struct request *rq, const char *name, struct str *ret);
 /* An integer query parameter; *ret keeps its value when absent. -EINVAL (422) names the bounds. */
 int request_query_i64(struct request *rq, const char *name, int64_t min, int64_t max, int64_t *ret);
@@ -48,10 +49,12 @@ struct str request_body(const struct request *rq);
 /* name is static; value lives as long as the request. */
 void request_add_header(struct request *rq, const char *name, struct str value);
 
-/* An empty buffer of the request, released with it. NULL (and rq->err says 503) when out of memory. */
+/* An empty buffer of the request, released with it. NULL (and rq->err says 503) when out of memory.
+ */
 struct buf *request_buf(struct request *rq, size_t max_bytes);
 
-/* The body is moved. Past what can be allocated it becomes a 503. reply_body leaves Content-Type to the caller. */
+/* The body is moved. Past what can be allocated it becomes a 503. reply_body leaves Content-Type to
+ * the caller. */
 void reply_body(struct request *rq, int status, struct buf *body);
 void reply_json(struct request *rq, int status, struct buf *body);
 void reply_empty(struct request *rq, int status);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A role is a const struct: everything a service of todod is. --list-roles, --describe, the router, OpenAPI,
- * the route metrics and the configuration are derived from these tables and from nothing else.
+ * A role is a const struct: everything a service of todod is. --list-roles, --describe, the router,
+ * OpenAPI, the route metrics and the configuration are derived from these tables and from nothing
+ * else.
  */
 #ifndef APP_ROLE_H
 #define APP_ROLE_H
@@ -25,12 +26,13 @@ enum role_need {
 typedef void route_handler_fn(struct request *rq);
 
 enum route_flag {
-	ROUTE_PUBLIC = 1 << 0,     /* no token needed */
+	ROUTE_PUBLIC = 1 << 0,	   /* no token needed */
 	ROUTE_IDEMPOTENT = 1 << 1, /* takes Idempotency-Key */
 	ROUTE_IF_MATCH = 1 << 2,   /* takes If-Match */
-	ROUTE_ETAG = 1 << 3,       /* answers with ETag, and 304 to If-None-Match on GET */
+	ROUTE_ETAG = 1 << 3,	   /* answers with ETag, and 304 to If-None-Match on GET */
 	ROUTE_OPTIONAL_BODY = 1 << 4,
-	/* The handler never suspends and runs without a fiber: answered even when every fiber is in use. */
+	/* The handler never suspends and runs without a fiber: answered even when every fiber is in
+	   use. */
 	ROUTE_INLINE = 1 << 5,
 };
 
@@ -54,15 +56,16 @@ struct route_answer {
 
 struct route {
 	enum http_method method;
-	const char *pattern; /* "/api/{user_id}/tasks/{id}": a {name} matches one segment */
+	const char *pattern;   /* "/api/{user_id}/tasks/{id}": a {name} matches one segment */
 	const char *operation; /* OpenAPI operationId; also the metric label */
 	const char *summary;
 	unsigned flags;
-	size_t body_max;           /* bytes; 0: no body */
-	const char *body_schema;   /* JSON Schema; NULL when body_max is 0 */
+	size_t body_max;	 /* bytes; 0: no body */
+	const char *body_schema; /* JSON Schema; NULL when body_max is 0 */
 	const struct route_param *params;
 	const struct route_answer *answers;
-	const struct err_kind *const *errors; /* kinds beyond the common ones, NULL-terminated; may be NULL */
+	const struct err_kind *const
+		*errors; /* kinds beyond the common ones, NULL-terminated; may be NULL */
 	route_handler_fn *handler;
 };
 
@@ -77,10 +80,11 @@ struct named_schema {
 struct role {
 	const char *name, *summary;
 	unsigned needs;
-	unsigned default_port;            /* ops is +100 */
-	const struct route *routes;       /* ends with a NULL pattern */
-	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a NULL name; NULL: none */
-	const struct config_key *config;  /* NULL: none beyond app's */
+	unsigned default_port;		    /* ops is +100 */
+	const struct route *routes;	    /* ends with a NULL pattern */
+	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a
+					       NULL name; NULL: none */
+	const struct config_key *config;    /* NULL: none beyond app's */
 	/* Everything app opened is ready. */
 	int (*start)(struct app *app, struct err *reterr);
 	void (*stop)(struct app *app);

@@ -9,16 +9,16 @@
 
 #include "base/str.h"
 
-#define EMBED(name, path)                                                                                    \
-	__asm__(".pushsection .rodata, \"a\", @progbits\n"                                                   \
-		".local embed_" #name "\n.local embed_" #name "_end\n"                                       \
-		"embed_" #name ":\n.incbin \"" path "\"\n"                                                   \
-		"embed_" #name "_end:\n.byte 0\n.popsection\n");                                             \
-	extern const char embed_##name[], embed_##name##_end[];                                              \
-	static struct str name(void)                                                                         \
-	{                                                                                                    \
-		return (struct str){ embed_##name, (size_t)(embed_##name##_end - embed_##name) };            \
-	}                                                                                                    \
+#define EMBED(name, path)                                                                         \
+	__asm__(".pushsection .rodata, \"a\", @progbits\n"                                        \
+		".local embed_" #name "\n.local embed_" #name "_end\n"                            \
+		"embed_" #name ":\n.incbin \"" path "\"\n"                                        \
+		"embed_" #name "_end:\n.byte 0\n.popsection\n");                                  \
+	extern const char embed_##name[], embed_##name##_end[];                                   \
+	static struct str name(void)                                                              \
+	{                                                                                         \
+		return (struct str){ embed_##name, (size_t)(embed_##name##_end - embed_##name) }; \
+	}                                                                                         \
 	struct embed_semicolon
 
 #endif

@@ -10,7 +10,11 @@
 #include "domain/task.h"
 
 enum task_event_kind {
-	TASK_EVENT_CREATED, TASK_EVENT_UPDATED, TASK_EVENT_COMPLETED, TASK_EVENT_REOPENED, TASK_EVENT_DELETED,
+	TASK_EVENT_CREATED,
+	TASK_EVENT_UPDATED,
+	TASK_EVENT_COMPLETED,
+	TASK_EVENT_REOPENED,
+	TASK_EVENT_DELETED,
 	_TASK_EVENT_KIND_MAX,
 };
 
@@ -18,10 +22,10 @@ struct task_event {
 	enum task_event_kind kind;
 	struct uuid id;
 	int64_t at_us;
-	struct str source;         /* the role that made it: "chat-api" */
+	struct str source; /* the role that made it: "chat-api" */
 	struct str correlation_id;
-	struct str causation_id; /* .p NULL: none */
-	struct str trace_id;     /* 32 hex digits, or empty */
+	struct str causation_id;   /* .p NULL: none */
+	struct str trace_id;	   /* 32 hex digits, or empty */
 	const struct task *before; /* NULL for created */
 	const struct task *after;  /* for deleted: the task as it was last, version + 1 */
 };

@@ -12,10 +12,10 @@
 #include "store/tasks.h"
 
 enum {
-	TASK_BODY_MAX = 64 * 1024,  /* bytes of a request body */
-	TASK_JSON_MAX = 64 * 1024,  /* bytes of one task or event as JSON */
+	TASK_BODY_MAX = 64 * 1024, /* bytes of a request body */
+	TASK_JSON_MAX = 64 * 1024, /* bytes of one task or event as JSON */
 	LIST_JSON_MAX = 16 * 1024 * 1024,
-	OUT_OF_DATE_TRIES_MAX = 5,  /* how often a write reads again when others were faster */
+	OUT_OF_DATE_TRIES_MAX = 5, /* how often a write reads again when others were faster */
 };
 
 struct chat_api {
@@ -29,14 +29,15 @@ enum { PARAM_USER_ID, PARAM_TASK_ID };
 route_handler_fn task_list, task_create, task_read, task_delete, task_complete;
 
 /*
- * The request's Idempotency-Key. *ret is NULL without one. 0; -EINVAL (400) when it is malformed; -ENOMEM.
+ * The request's Idempotency-Key. *ret is NULL without one. 0; -EINVAL (400) when it is malformed;
+ * -ENOMEM.
  */
 int write_key_read(struct request *rq, struct idempotency_key **ret);
 /* Answers as the first time, or 422 when the key was used with another body. */
 void write_key_replay(struct request *rq, const struct idempotency_answer *answer);
 /*
- * For a write that ended in -EEXIST: replays what the key was first answered with and returns 1; 0 when that answer
- * has expired meanwhile and the write may be tried again; < 0: rq->err.
+ * For a write that ended in -EEXIST: replays what the key was first answered with and returns 1; 0
+ * when that answer has expired meanwhile and the write may be tried again; < 0: rq->err.
  */
 FIBER int write_key_resolve_wait(struct request *rq, const struct idempotency_key *key);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The task list: a page with a cursor when the client asks for a limit, else everything, streamed page by page
- * so that neither a large list nor a slow reader costs memory. Newest first, by created_at and then id.
+ * The task list: a page with a cursor when the client asks for a limit, else everything, streamed
+ * page by page so that neither a large list nor a slow reader costs memory. Newest first, by
+ * created_at and then id.
  */
 #include "chat_api_private.h"
 #include "base/base64.h"
@@ -112,7 +113,8 @@ static struct str page_etag(struct request *rq, const struct task_list *list, st
 	buf_append_str(state, next);
 	if (buf_status(state) < 0)
 		return (struct str){ NULL, 0 };
-	return arena_printf(rq->arena, "W/\"%016llx\"", (unsigned long long)hash_stable64(buf_str(state)));
+	return arena_printf(rq->arena, "W/\"%016llx\"",
+			    (unsigned long long)hash_stable64(buf_str(state)));
 }
 
 static int add_link(struct request *rq, const struct list_request *in, struct str next)
@@ -135,7 +137,8 @@ static void write_tasks(struct json_out *o, const struct task_list *list)
 	json_end_array(o);
 }
 
-static struct buf *render_page(struct request *rq, bool envelope, const struct task_list *list, struct str next)
+static struct buf *render_page(struct request *rq, bool envelope, const struct task_list *list,
+			       struct str next)
 {
 	struct buf *body = request_buf(rq, LIST_JSON_MAX);
 	struct json_out o;
@@ -208,7 +211,8 @@ static int write_stream_rows(struct buf *out, const struct task_list *list, bool
 	return buf_status(out);
 }
 
-static FIBER int stream_page(struct request *rq, const struct task_list *list, bool is_first_page, bool is_last)
+static FIBER int stream_page(struct request *rq, const struct task_list *list, bool is_first_page,
+			     bool is_last)
 {
 	struct buf out;
 
@@ -232,7 +236,8 @@ static void go_on_after(struct task_list_query *query, const struct task_list *p
 }
 
 /* Each page's rows live in an arena of their own, given back before the next is read. */
-static FIBER int next_page(struct request *rq, struct list_request *in, struct arena *arena, bool *ret_is_last)
+static FIBER int next_page(struct request *rq, struct list_request *in, struct arena *arena,
+			   bool *ret_is_last)
 {
 	struct task_list list;
 
@@ -269,7 +274,8 @@ static void write_stream_end(struct buf *out, const struct list_request *in, int
 		buf_printf(out, ",\"count\":%lld,\"next_cursor\":null}", (long long)total);
 }
 
-static FIBER int stream_all(struct request *rq, struct list_request *in, const struct task_list *first)
+static FIBER int stream_all(struct request *rq, struct list_request *in,
+			    const struct task_list *first)
 {
 	struct buf frame;
 

@@ -38,8 +38,9 @@ int check_if_match(struct request *rq, struct str etag)
 	while (str_split(&list, ',', &tag)) {
 		tag = str_trim(tag);
 		if (!is_entity_tag(tag))
-			return err_set(&rq->err, &ERR_BAD_REQUEST, "header.If-Match",
-				       "If-Match must be an entity tag in quotes, as ETag gave it, or *");
+			return err_set(
+				&rq->err, &ERR_BAD_REQUEST, "header.If-Match",
+				"If-Match must be an entity tag in quotes, as ETag gave it, or *");
 		is_met = is_met || str_eq(tag, etag);
 	}
 	if (is_met)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * chat-api: the task API. Its routes, with everything that OpenAPI, --describe and the router say about them.
+ * chat-api: the task API. Its routes, with everything that OpenAPI, --describe and the router say
+ * about them.
  */
 #include "chat_api_private.h"
 #include "base/embed.h"
@@ -26,15 +27,15 @@ static const struct named_schema SCHEMAS[] = {
 static const struct route_param LIST_PARAMS[] = {
 	{ "limit", PARAM_QUERY, "{\"type\":\"integer\",\"minimum\":1,\"maximum\":200}",
 	  "tasks of one page; without it the whole list is streamed" },
-	{ "cursor", PARAM_QUERY, "{\"type\":\"string\"}", "where the page before ended: from Link or next_cursor" },
+	{ "cursor", PARAM_QUERY, "{\"type\":\"string\"}",
+	  "where the page before ended: from Link or next_cursor" },
 	{ "envelope", PARAM_QUERY, "{\"type\":\"integer\",\"enum\":[0,1]}",
 	  "1: an object {tasks, count, next_cursor} instead of a bare array" },
 	{ .name = NULL },
 };
 
 static const struct route_answer LIST_ANSWERS[] = {
-	{ 200,
-	  "{\"oneOf\":[{\"type\":\"array\",\"items\":" REF("Task") "}," REF("TaskPage") "]}",
+	{ 200, "{\"oneOf\":[{\"type\":\"array\",\"items\":" REF("Task") "}," REF("TaskPage") "]}",
 	  "the tasks, newest first", "X-Total-Count Link ETag" },
 	{ .status = 0 },
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One task: create, read, complete, delete. A write reads what it must know, decides, renders the answer and the event, and
- * writes all of it in one statement that only succeeds on the version that was read. Whoever loses that
- * race reads again.
+ * One task: create, read, complete, delete. A write reads what it must know, decides, renders the
+ * answer and the event, and writes all of it in one statement that only succeeds on the version
+ * that was read. Whoever loses that race reads again.
  */
 #include "chat_api_private.h"
 #include "base/json.h"
@@ -39,8 +39,8 @@ static struct buf *render_task(struct request *rq, const struct task *t)
 	return body;
 }
 
-static int draft_event(struct request *rq, struct draft *d, enum task_event_kind kind, const struct task *before,
-		       const struct task *after)
+static int draft_event(struct request *rq, struct draft *d, enum task_event_kind kind,
+		       const struct task *before, const struct task *after)
 {
 	struct buf *out = request_buf(rq, TASK_JSON_MAX);
 
@@ -66,7 +66,8 @@ static int draft_event(struct request *rq, struct draft *d, enum task_event_kind
 }
 
 /* The answer of a write that leaves a task: the task and its entity tag. */
-static int draft_answer(struct request *rq, struct draft *d, int status, const struct idempotency_key *key)
+static int draft_answer(struct request *rq, struct draft *d, int status,
+			const struct idempotency_key *key)
 {
 	d->body = render_task(rq, d->change.task);
 	if (d->body == NULL)
@@ -93,7 +94,8 @@ static void reply_draft(struct request *rq, struct draft *d)
 		reply_empty(rq, d->answer.status);
 }
 
-static FIBER int draft_create(struct request *rq, struct draft *d, struct task *t, const struct idempotency_key *key)
+static FIBER int draft_create(struct request *rq, struct draft *d, struct task *t,
+			      const struct idempotency_key *key)
 {
 	struct chat_api *api = app_role_state(rq->app);
 
@@ -107,7 +109,8 @@ static FIBER int draft_create(struct request *rq, struct draft *d, struct task *
 	r = draft_event(rq, d, TASK_EVENT_CREATED, NULL, t);
 	if (r < 0)
 		return r;
-	d->answer.location = arena_printf(rq->arena, "%.*s/%lld", STR_ARGS(rq->http->head.path), (long long)t->id);
+	d->answer.location = arena_printf(rq->arena, "%.*s/%lld", STR_ARGS(rq->http->head.path),
+					  (long long)t->id);
 	if (d->answer.location.p == NULL)
 		return out_of_memory(rq);
 	return draft_answer(rq, d, 201, key);
@@ -191,14 +194,15 @@ FIBER void task_read(struct request *rq)
  * A change of an existing task. Fills the draft from the task as it is now.
  * 1: write it; 0: nothing changes, the draft is the answer; < 0: rq->err.
  */
-typedef int change_fn(struct request *rq, const struct task *before, const struct idempotency_key *key, void *arg,
-		      struct draft *d);
-typedef FIBER int store_fn(struct db *db, const struct task_change *change, int64_t expected_version,
-			   struct err *reterr);
+typedef int change_fn(struct request *rq, const struct task *before,
+		      const struct idempotency_key *key, void *arg, struct draft *d);
+typedef FIBER int store_fn(struct db *db, const struct task_change *change,
+			   int64_t expected_version, struct err *reterr);
 
-/* One round: read, check, decide, write. 0: answered; 1: others were faster, read again; < 0: rq->err. */
-static FIBER int change_once(struct request *rq, int64_t id, const struct idempotency_key *key, change_fn *change,
-			     void *arg, store_fn *store)
+/* One round: read, check, decide, write. 0: answered; 1: others were faster, read again; < 0:
+ * rq->err. */
+static FIBER int change_once(struct request *rq, int64_t id, const struct idempotency_key *key,
+			     change_fn *change, void *arg, store_fn *store)
 {
 	struct chat_api *api = app_role_state(rq->app);
 	struct draft d = { 0 };
@@ -251,12 +255,12 @@ static FIBER int change_task(struct request *rq, change_fn *change, void *arg, s
 }
 
 struct complete_input {
-	bool is_set;    /* false: toggle */
+	bool is_set; /* false: toggle */
 	bool completed;
 };
 
-static int change_completed(struct request *rq, const struct task *before, const struct idempotency_key *key,
-			    void *arg, struct draft *d)
+static int change_completed(struct request *rq, const struct task *before,
+			    const struct idempotency_key *key, void *arg, struct draft *d)
 {
 	const struct complete_input *in = arg;
 	struct task *after = arena_alloc(rq->arena, sizeof(*after));
@@ -272,7 +276,8 @@ static int change_completed(struct request *rq, const struct task *before, const
 	after->updated_at_us = time_now_us();
 	after->completed_at_us = after->completed ? after->updated_at_us : 0;
 	after->version = before->version + 1;
-	int r = draft_event(rq, d, after->completed ? TASK_EVENT_COMPLETED : TASK_EVENT_REOPENED, before, after);
+	int r = draft_event(rq, d, after->completed ? TASK_EVENT_COMPLETED : TASK_EVENT_REOPENED,
+			    before, after);
 	if (r < 0)
 		return r;
 	r = draft_answer(rq, d, 200, key);
@@ -283,13 +288,14 @@ FIBER void task_complete(struct request *rq)
 {
 	struct complete_input in;
 
-	if (task_parse_complete(rq->arena, request_body(rq), &in.is_set, &in.completed, &rq->err) < 0 ||
+	if (task_parse_complete(rq->arena, request_body(rq), &in.is_set, &in.completed, &rq->err) <
+		    0 ||
 	    change_task(rq, change_completed, &in, task_store_update_wait) < 0)
 		reply_problem(rq);
 }
 
-static int change_deleted(struct request *rq, const struct task *before, const struct idempotency_key *key, void *arg,
-			  struct draft *d)
+static int change_deleted(struct request *rq, const struct task *before,
+			  const struct idempotency_key *key, void *arg, struct draft *d)
 {
 	struct task *last = arena_alloc(rq->arena, sizeof(*last));
 

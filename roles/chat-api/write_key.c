@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Idempotency-Key: a write repeated with the same key and body is answered as the first time, and done once.
+ * Idempotency-Key: a write repeated with the same key and body is answered as the first time, and
+ * done once.
  */
 #include "chat_api_private.h"
 
@@ -20,9 +21,10 @@ int write_key_read(struct request *rq, struct idempotency_key **ret)
 	for (size_t i = 0; is_fit && i < text.n; i++)
 		is_fit = text.p[i] >= 0x20 && text.p[i] < 0x7f;
 	if (!is_fit || head->path.n > IDEMPOTENCY_PATH_MAX)
-		return err_set(&rq->err, &ERR_BAD_REQUEST, "header.Idempotency-Key",
-			       "Idempotency-Key must be sent once, with 1 to %d visible ASCII characters",
-			       IDEMPOTENCY_KEY_MAX);
+		return err_set(
+			&rq->err, &ERR_BAD_REQUEST, "header.Idempotency-Key",
+			"Idempotency-Key must be sent once, with 1 to %d visible ASCII characters",
+			IDEMPOTENCY_KEY_MAX);
 	struct idempotency_key *key = arena_calloc(rq->arena, 1, sizeof(*key));
 	if (key == NULL || hash_sha256(request_body(rq), key->body_sha256) < 0)
 		return err_unavailable(&rq->err, 1, "out of memory");

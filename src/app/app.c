@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a process. Up: loop, ops listener (alive, not ready), keys, database, role, public listener, ready. Down: not
- * ready, stop accepting, let requests finish within the grace, cancel what is left, then tear
- * everything down in reverse, always, so that leak checkers prove it.
+ * The life of a process. Up: loop, ops listener (alive, not ready), keys, database, role, public
+ * listener, ready. Down: not ready, stop accepting, let requests finish within the grace, cancel
+ * what is left, then tear everything down in reverse, always, so that leak checkers prove it.
  */
 #include "app/app.h"
 #include "app/options.h"
@@ -107,15 +107,16 @@ static uint16_t port_of(const struct app *app, const char *key, unsigned role_po
 	return (uint16_t)(port < 0 ? (int64_t)role_port : port);
 }
 
-static int listen_on(struct app *app, const char *address_key, uint16_t port, struct dispatcher *d, bool is_public,
-		     struct http_server **ret, struct err *reterr)
+static int listen_on(struct app *app, const char *address_key, uint16_t port, struct dispatcher *d,
+		     bool is_public, struct http_server **ret, struct err *reterr)
 {
 	const struct config *c = app->config;
 	struct http_server_config config = {
 		.loop = app->loop,
 		.address = config_str(c, address_key).p,
 		.port = port,
-		.max_connections = is_public ? (unsigned)config_i64(c, "http.max_connections") : OPS_CONNECTIONS_MAX,
+		.max_connections = is_public ? (unsigned)config_i64(c, "http.max_connections")
+					     : OPS_CONNECTIONS_MAX,
 		.head_timeout_ms = config_i64(c, "http.head_timeout"),
 		.body_timeout_ms = config_i64(c, "http.body_timeout"),
 		.idle_timeout_ms = config_i64(c, "http.idle_timeout"),
@@ -128,7 +129,8 @@ static int listen_on(struct app *app, const char *address_key, uint16_t port, st
 	int r = http_server_new(&config, ret, reterr);
 	if (r == 0)
 		log_info("http.listening", LOG_CSTR("listener", config.metrics_label),
-			 LOG_CSTR("address", config.address), LOG_I64("port", http_server_port(*ret)));
+			 LOG_CSTR("address", config.address),
+			 LOG_I64("port", http_server_port(*ret)));
 	return r;
 }
 
@@ -140,7 +142,8 @@ static int open_ops(struct app *app, struct err *reterr)
 	if (app->ops_dispatcher == NULL)
 		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
 	uint16_t port = port_of(app, "ops.port", app->role->default_port + ROLE_OPS_PORT_OFFSET);
-	return listen_on(app, "ops.address", port, app->ops_dispatcher, false, &app->ops_server, reterr);
+	return listen_on(app, "ops.address", port, app->ops_dispatcher, false, &app->ops_server,
+			 reterr);
 }
 
 static int open_public(struct app *app, struct err *reterr)
@@ -151,7 +154,8 @@ static int open_public(struct app *app, struct err *reterr)
 	if (app->public_dispatcher == NULL)
 		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
 	uint16_t port = port_of(app, "http.port", app->role->default_port);
-	return listen_on(app, "http.address", port, app->public_dispatcher, true, &app->public_server, reterr);
+	return listen_on(app, "http.address", port, app->public_dispatcher, true,
+			 &app->public_server, reterr);
 }
 
 static int open_auth(struct app *app, struct err *reterr)
@@ -167,7 +171,8 @@ static int open_auth(struct app *app, struct err *reterr)
 	if (str_eq(config_str(c, "auth.mode"), STR("jwks"))) {
 		app->http_client = http_client_new(app->loop, HTTP_CALLS_MAX);
 		if (app->http_client != NULL)
-			app->jwks = jwks_new(app->loop, app->http_client, config_str(c, "auth.jwks_url").p);
+			app->jwks = jwks_new(app->loop, app->http_client,
+					     config_str(c, "auth.jwks_url").p);
 		if (app->jwks == NULL)
 			return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
 	} else {
@@ -187,7 +192,8 @@ static void on_db_state(bool up, void *arg)
 	struct app *app = arg;
 
 	if (up)
-		log_info("database.up", LOG_I64("connections", config_i64(app->config, "database.connections")));
+		log_info("database.up",
+			 LOG_I64("connections", config_i64(app->config, "database.connections")));
 	else
 		log_warn("database.down", LOG_CSTR("reason", db_last_error(app->db)));
 	if (up && app->db_wait != NULL)
@@ -223,17 +229,20 @@ static FIBER int wait_for_connection(struct app *app, int64_t until_ms, struct e
 		int64_t left_ms = until_ms - time_monotonic_ms();
 
 		if (left_ms <= 0)
-			return err_unavailable(reterr, 0, "the database cannot be reached: %s; check database.url",
-					       db_last_error(app->db));
+			return err_unavailable(
+				reterr, 0, "the database cannot be reached: %s; check database.url",
+				db_last_error(app->db));
 		fiber_wait_init(&wait);
 		app->db_wait = &wait;
-		int r = fiber_wait(&wait, "database.connect", left_ms < DB_WARN_EVERY_MS ? left_ms : DB_WARN_EVERY_MS);
+		int r = fiber_wait(&wait, "database.connect",
+				   left_ms < DB_WARN_EVERY_MS ? left_ms : DB_WARN_EVERY_MS);
 		app->db_wait = NULL;
 		if (r == -ECANCELED)
 			return err_unavailable(reterr, 0, "stopped while waiting for the database");
 		if (r == -ETIME)
 			log_warn("database.unreachable", LOG_CSTR("reason", db_last_error(app->db)),
-				 LOG_CSTR("hint", "is PostgreSQL running, and is database.url right?"));
+				 LOG_CSTR("hint",
+					  "is PostgreSQL running, and is database.url right?"));
 	}
 	return 0;
 }
@@ -293,7 +302,8 @@ static FIBER void start_up(void *arg)
 
 static bool is_drained(const struct app *app)
 {
-	return (app->public_server == NULL || http_server_connections(app->public_server) == 0) && fiber_count() == 0;
+	return (app->public_server == NULL || http_server_connections(app->public_server) == 0) &&
+	       fiber_count() == 0;
 }
 
 static void drain_step(void *arg)
@@ -321,7 +331,8 @@ static void on_stop_signal(void *arg)
 		app->drain_until_ms = 0;
 		return;
 	}
-	log_info("role.draining", LOG_I64("grace_ms", config_i64(app->config, "http.drain_timeout")));
+	log_info("role.draining",
+		 LOG_I64("grace_ms", config_i64(app->config, "http.drain_timeout")));
 	app->is_draining = true;
 	app->drain_until_ms = time_monotonic_ms() + config_i64(app->config, "http.drain_timeout");
 	if (app->public_server != NULL)

@@ -23,19 +23,20 @@ bool route_matches(const struct route *route, const struct route_path *path, str
 /* Position of {name} among the pattern's names; -1 when it has none. */
 int route_param_index(const struct route *route, const char *name);
 
-/* Finds the route of each request of one listener, checks who calls, runs the handler, logs and counts. */
+/* Finds the route of each request of one listener, checks who calls, runs the handler, logs and
+ * counts. */
 struct dispatcher;
 
 /* Tables end with a NULL pattern and outlive the dispatcher. NULL when out of memory. */
-struct dispatcher *dispatcher_new(struct app *app, const char *listener, const struct route *const *tables,
-				  size_t n_tables);
+struct dispatcher *dispatcher_new(struct app *app, const char *listener,
+				  const struct route *const *tables, size_t n_tables);
 void dispatcher_free(struct dispatcher *d);
 /* Fills the callbacks of a server's configuration. */
 void dispatcher_bind(struct dispatcher *d, struct http_server_config *config);
 
 /* Headers and body of a problem answer; rq may be NULL when there was no readable request. */
-size_t problem_write(struct request *rq, const struct err *e, struct buf *out, struct http_header *headers,
-		     size_t max_headers);
+size_t problem_write(struct request *rq, const struct err *e, struct buf *out,
+		     struct http_header *headers, size_t max_headers);
 
 /* GET /health of the public listener, and the table of the ops listener. */
 extern const struct route HEALTH_ROUTES[];

@@ -84,7 +84,8 @@ static bool cut_flag(struct str arg, struct str *ret_name, struct str *ret_value
 /* The flags that are no configuration key. */
 static bool is_own_flag(struct str name)
 {
-	static const struct str OWN[] = { STR_INIT("role"), STR_INIT("config"), STR_INIT("user"), STR_INIT("ttl") };
+	static const struct str OWN[] = { STR_INIT("role"), STR_INIT("config"), STR_INIT("user"),
+					  STR_INIT("ttl") };
 
 	for (size_t i = 0; i < ARRAY_SIZE(OWN); i++) {
 		if (str_eq(name, OWN[i]))
@@ -127,7 +128,8 @@ static int check(const struct arguments *a)
 	if (a->help || a->version || a->list_roles)
 		return EX_OK;
 	if (a->role.p == NULL && a->command == COMMAND_NONE && !a->check_config) {
-		fprintf(stderr, "todod: nothing to do: name a role or a command\n%s", ARGUMENTS_USAGE);
+		fprintf(stderr, "todod: nothing to do: name a role or a command\n%s",
+			ARGUMENTS_USAGE);
 		return EX_USAGE;
 	}
 	if (a->role.p == NULL && (a->describe || a->openapi))

@@ -30,8 +30,9 @@ int command_migrate(const struct config *c)
 	if (url.n == 0)
 		url = config_str(c, "database.url");
 	if (url.n == 0) {
-		fprintf(stderr, "todod: database.migrate_url must be set: the database as its owner, as "
-				"TODOD_DATABASE_MIGRATE_URL or in the file\n");
+		fprintf(stderr,
+			"todod: database.migrate_url must be set: the database as its owner, as "
+			"TODOD_DATABASE_MIGRATE_URL or in the file\n");
 		return EX_CONFIG;
 	}
 	if (schema_migrate(url.p, print_applied, &n_applied, &err) < 0) {
@@ -54,14 +55,16 @@ static bool is_user_id(struct str user)
 	return true;
 }
 
-static int print_token(const struct config *c, const struct jwt_key *key, struct str user, int64_t ttl_s)
+static int print_token(const struct config *c, const struct jwt_key *key, struct str user,
+		       int64_t ttl_s)
 {
 	struct arena *arena = arena_new(64 * 1024);
 	struct str token = { NULL, 0 };
 
 	if (arena != NULL)
-		token = jwt_sign(arena, key, user, config_str(c, "auth.issuer"), config_str(c, "auth.audience"),
-				 time_now_us() / TIME_US_PER_S, ttl_s);
+		token = jwt_sign(arena, key, user, config_str(c, "auth.issuer"),
+				 config_str(c, "auth.audience"), time_now_us() / TIME_US_PER_S,
+				 ttl_s);
 	if (token.p != NULL)
 		printf("%.*s\n", STR_ARGS(token));
 	else
@@ -75,7 +78,8 @@ int command_token(const struct config *c, struct str user, int64_t ttl_s)
 	struct err err = { 0 };
 
 	if (!is_user_id(user)) {
-		fprintf(stderr, "todod: token: --user must be 1 to 128 bytes of UTF-8 without control characters\n");
+		fprintf(stderr,
+			"todod: token: --user must be 1 to 128 bytes of UTF-8 without control characters\n");
 		return EX_USAGE;
 	}
 	struct jwt_key *key = options_auth_key(c, &err);

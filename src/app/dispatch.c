@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a request head to its handler. Everything that can be refused on the head is refused there, before a body byte is
- * taken: path, method, token, whose tasks they are, media type. The handler then runs on a fiber of its own, which a client that goes
- * away cancels. Each request ends in one log line and in the counters of its route.
+ * From a request head to its handler. Everything that can be refused on the head is refused there,
+ * before a body byte is taken: path, method, token, whose tasks they are, media type. The handler
+ * then runs on a fiber of its own, which a client that goes away cancels. Each request ends in one
+ * log line and in the counters of its route.
  */
 #include "app_private.h"
 #include "auth/verifier.h"
@@ -20,10 +21,14 @@
 enum { FIRST_STATUS_CLASS = 2, STATUS_CLASSES = 6, RETRY_AFTER_OVERLOAD_S = 1 };
 
 static const struct metric_family REQUESTS = {
-	"todod_http_requests_total", METRIC_COUNTER, "Answered requests by route and class of status.",
+	"todod_http_requests_total",
+	METRIC_COUNTER,
+	"Answered requests by route and class of status.",
 };
 static const struct metric_family SECONDS = {
-	"todod_http_request_seconds", METRIC_HISTOGRAM, "Time from the request head to the last byte of the answer.",
+	"todod_http_request_seconds",
+	METRIC_HISTOGRAM,
+	"Time from the request head to the last byte of the answer.",
 };
 
 struct dispatch_entry {
@@ -53,17 +58,17 @@ static void entry_init(struct dispatch_entry *e, const char *listener, const str
 	char labels[160];
 
 	e->route = route;
-	for (int class = FIRST_STATUS_CLASS; class < STATUS_CLASSES; class++) {
-		snprintf(labels, sizeof(labels), "listener=\"%s\",route=\"%s\",status=\"%dxx\"", listener,
-			 operation, class);
+	for (int class = FIRST_STATUS_CLASS; class < STATUS_CLASSES; class ++) {
+		snprintf(labels, sizeof(labels), "listener=\"%s\",route=\"%s\",status=\"%dxx\"",
+			 listener, operation, class);
 		e->requests[class] = metric_get(&REQUESTS, labels);
 	}
 	snprintf(labels, sizeof(labels), "listener=\"%s\",route=\"%s\"", listener, operation);
 	e->seconds = metric_get(&SECONDS, labels);
 }
 
-struct dispatcher *dispatcher_new(struct app *app, const char *listener, const struct route *const *tables,
-				  size_t n_tables)
+struct dispatcher *dispatcher_new(struct app *app, const char *listener,
+				  const struct route *const *tables, size_t n_tables)
 {
 	size_t n = 0;
 
@@ -113,7 +118,8 @@ static bool is_lower_hex(struct str s)
 	return true;
 }
 
-/* The trace of a W3C traceparent (version-trace-span-flags), or a new one. All zeros means there is none. */
+/* The trace of a W3C traceparent (version-trace-span-flags), or a new one. All zeros means there is
+ * none. */
 static void set_trace_id(struct request *rq)
 {
 	static const char ZEROS[] = "00000000000000000000000000000000";
@@ -157,13 +163,15 @@ static int refuse_method(struct dispatcher *d, struct request *rq, const struct 
 		const struct route *r = d->entries[i].route;
 		if (!route_matches(r, path, rq->arena, params))
 			continue;
-		allow = arena_printf(rq->arena, "%.*s%s%s%s", STR_ARGS(allow), allow.n > 0 ? ", " : "",
-				     http_method_name(r->method), r->method == HTTP_GET ? ", HEAD" : "");
+		allow = arena_printf(rq->arena, "%.*s%s%s%s", STR_ARGS(allow),
+				     allow.n > 0 ? ", " : "", http_method_name(r->method),
+				     r->method == HTTP_GET ? ", HEAD" : "");
 	}
 	if (allow.n == 0)
 		return err_set(reterr, &ERR_NOT_FOUND, NULL, "there is nothing at this path");
 	request_add_header(rq, "Allow", allow);
-	return err_set(reterr, &ERR_METHOD_NOT_ALLOWED, NULL, "this path does not take %s; it takes %.*s",
+	return err_set(reterr, &ERR_METHOD_NOT_ALLOWED, NULL,
+		       "this path does not take %s; it takes %.*s",
 		       http_method_name(rq->http->head.method), STR_ARGS(allow));
 }
 
@@ -202,7 +210,8 @@ static int check_caller(struct dispatcher *d, struct request *rq, struct err *re
 {
 	if (rq->route->flags & ROUTE_PUBLIC)
 		return 0;
-	int r = auth_verify(app_auth(d->app), rq->arena, request_header(rq, "Authorization"), &rq->user, reterr);
+	int r = auth_verify(app_auth(d->app), rq->arena, request_header(rq, "Authorization"),
+			    &rq->user, reterr);
 	if (r == -EAGAIN) {
 		rq->auth_pending = true;
 		return 0;
@@ -236,7 +245,8 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (!(rq->route->flags & ROUTE_INLINE) && fiber_count() >= FIBER_MAX)
-		return err_unavailable(reterr, RETRY_AFTER_OVERLOAD_S, "too many requests are under way");
+		return err_unavailable(reterr, RETRY_AFTER_OVERLOAD_S,
+				       "too many requests are under way");
 	r = check_caller(d, rq, reterr);
 	if (r < 0)
 		return r;
@@ -248,8 +258,8 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 
 static FIBER int finish_auth(struct request *rq)
 {
-	int r = auth_verify_wait(app_auth(rq->app), rq->arena, request_header(rq, "Authorization"), &rq->user,
-				 &rq->err);
+	int r = auth_verify_wait(app_auth(rq->app), rq->arena, request_header(rq, "Authorization"),
+				 &rq->user, &rq->err);
 
 	return r < 0 ? r : check_user(rq, &rq->err);
 }
@@ -280,9 +290,11 @@ static void on_request(struct http_request *http, void *arg)
 		http_request_release(http);
 		return;
 	}
-	int r = fiber_spawn(app_loop(rq->app), rq->route->operation, run_handler, rq, &rq->log, &rq->fiber);
+	int r = fiber_spawn(app_loop(rq->app), rq->route->operation, run_handler, rq, &rq->log,
+			    &rq->fiber);
 	if (r < 0) {
-		err_unavailable(&rq->err, RETRY_AFTER_OVERLOAD_S, "too many requests are under way");
+		err_unavailable(&rq->err, RETRY_AFTER_OVERLOAD_S,
+				"too many requests are under way");
 		reply_problem(rq);
 		http_request_release(http);
 	}
@@ -308,7 +320,8 @@ static void on_done(struct http_request *http, int status, uint64_t bytes_sent, 
 {
 	struct dispatcher *d = arg;
 	struct request *rq = http->user;
-	const struct dispatch_entry *e = rq != NULL && rq->entry != NULL ? rq->entry : &d->unmatched;
+	const struct dispatch_entry *e =
+		rq != NULL && rq->entry != NULL ? rq->entry : &d->unmatched;
 	int64_t took_us = rq != NULL ? monotonic_us() - rq->started_us : 0;
 	struct str user = { NULL, 0 };
 
@@ -320,9 +333,10 @@ static void on_done(struct http_request *http, int status, uint64_t bytes_sent, 
 	metric_observe(e->seconds, (double)took_us / 1e6);
 	const struct log_context *before = log_context_swap(rq != NULL ? &rq->log : NULL);
 	log_info("http.request", LOG_CSTR("method", http_method_name(http->head.method)),
-		 LOG_CSTR("route", e->route != NULL ? e->route->operation : "none"), LOG_I64("status", status),
-		 LOG_I64("took_us", took_us), LOG_I64("bytes", (int64_t)bytes_sent),
-		 LOG_STR("user_id", user), LOG_STR("peer", http->peer));
+		 LOG_CSTR("route", e->route != NULL ? e->route->operation : "none"),
+		 LOG_I64("status", status), LOG_I64("took_us", took_us),
+		 LOG_I64("bytes", (int64_t)bytes_sent), LOG_STR("user_id", user),
+		 LOG_STR("peer", http->peer));
 	log_context_swap(before);
 }
 

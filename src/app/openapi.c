@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OpenAPI 3.1 from the route tables. What every route shares (errors, ids in paths, conditional and idempotent headers) is said here
- * once, from the route's flags.
+ * OpenAPI 3.1 from the route tables. What every route shares (errors, ids in paths, conditional and
+ * idempotent headers) is said here once, from the route's flags.
  */
 #include "app/openapi.h"
 #include "app_private.h"
@@ -15,7 +15,8 @@ EMBED(problem_schema, "src/app/problem.schema.json");
 static const struct {
 	const char *name, *schema, *doc;
 } PATH_PARAMS[] = {
-	{ "user_id", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}", "the user; must be the token's" },
+	{ "user_id", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}",
+	  "the user; must be the token's" },
 	{ "id", "{\"type\":\"integer\",\"minimum\":1}", "the task" },
 };
 
@@ -27,7 +28,8 @@ static const struct {
 	{ ROUTE_IDEMPOTENT, "Idempotency-Key",
 	  "{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[ -~]+$\"}",
 	  "a repeated write with the same key and body is done once and answered as the first time, for 24 hours" },
-	{ ROUTE_IF_MATCH, "If-Match", "{\"type\":\"string\",\"pattern\":\"^(\\\\*|\\\"[0-9]+\\\")$\"}",
+	{ ROUTE_IF_MATCH, "If-Match",
+	  "{\"type\":\"string\",\"pattern\":\"^(\\\\*|\\\"[0-9]+\\\")$\"}",
 	  "only if the task still has this ETag, else 412" },
 	{ ROUTE_ETAG, "If-None-Match", "{\"type\":\"string\",\"pattern\":\"^[ -~]*$\"}",
 	  "304 if the answer would be the same" },
@@ -39,11 +41,14 @@ static const struct {
 	{ "ETag", "{\"type\":\"string\"}", "the version of what is answered" },
 	{ "Location", "{\"type\":\"string\"}", "path of what was created" },
 	{ "Link", "{\"type\":\"string\"}", "rel=\"next\": the next page" },
-	{ "X-Total-Count", "{\"type\":\"string\",\"pattern\":\"^[0-9]+$\"}", "tasks in the whole list" },
-	{ "Idempotency-Replayed", "{\"type\":\"string\",\"enum\":[\"true\"]}", "the answer is that of an earlier request" },
+	{ "X-Total-Count", "{\"type\":\"string\",\"pattern\":\"^[0-9]+$\"}",
+	  "tasks in the whole list" },
+	{ "Idempotency-Replayed", "{\"type\":\"string\",\"enum\":[\"true\"]}",
+	  "the answer is that of an earlier request" },
 };
 
-static void write_param(struct json_out *o, const char *name, const char *in, const char *schema, const char *doc)
+static void write_param(struct json_out *o, const char *name, const char *in, const char *schema,
+			const char *doc)
 {
 	json_begin_object(o);
 	json_key_str(o, STR("name"), str_from(name));
@@ -60,10 +65,12 @@ static void write_params(struct json_out *o, const struct route *r)
 	json_begin_array(o);
 	for (size_t i = 0; i < ARRAY_SIZE(PATH_PARAMS); i++) {
 		if (route_param_index(r, PATH_PARAMS[i].name) >= 0)
-			write_param(o, PATH_PARAMS[i].name, "path", PATH_PARAMS[i].schema, PATH_PARAMS[i].doc);
+			write_param(o, PATH_PARAMS[i].name, "path", PATH_PARAMS[i].schema,
+				    PATH_PARAMS[i].doc);
 	}
 	for (const struct route_param *p = r->params; p != NULL && p->name != NULL; p++)
-		write_param(o, p->name, p->in == PARAM_QUERY ? "query" : "header", p->schema, p->doc);
+		write_param(o, p->name, p->in == PARAM_QUERY ? "query" : "header", p->schema,
+			    p->doc);
 	for (size_t i = 0; i < ARRAY_SIZE(FLAG_HEADERS); i++) {
 		if (r->flags & FLAG_HEADERS[i].flag)
 			write_param(o, FLAG_HEADERS[i].name, "header", FLAG_HEADERS[i].schema,
@@ -116,7 +123,8 @@ static void write_answer_headers(struct json_out *o, const char *names)
 
 static void write_status_key(struct json_out *o, int status)
 {
-	char text[4] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0 };
+	char text[4] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
+			 (char)('0' + status % 10), 0 };
 
 	json_key(o, str_from(text));
 }
@@ -186,8 +194,9 @@ static void write_answers(struct json_out *o, const struct route *r)
 static void write_operation(struct json_out *o, const struct route *r)
 {
 	static const char *const KEYS[_HTTP_METHOD_MAX] = {
-		[HTTP_GET] = "get",     [HTTP_HEAD] = "head",     [HTTP_POST] = "post",       [HTTP_PUT] = "put",
-		[HTTP_PATCH] = "patch", [HTTP_DELETE] = "delete", [HTTP_OPTIONS] = "options",
+		[HTTP_GET] = "get",	    [HTTP_HEAD] = "head",   [HTTP_POST] = "post",
+		[HTTP_PUT] = "put",	    [HTTP_PATCH] = "patch", [HTTP_DELETE] = "delete",
+		[HTTP_OPTIONS] = "options",
 	};
 
 	json_key(o, str_from(KEYS[r->method]));
@@ -225,11 +234,13 @@ static void write_components(struct json_out *o, const struct role *role)
 {
 	json_key(o, STR("components"));
 	json_begin_object(o);
-	json_key_raw(o, STR("securitySchemes"),
-		     STR("{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"}}"));
-	json_key_raw(o, STR("responses"),
-		     STR("{\"Problem\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":"
-			 "{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}"));
+	json_key_raw(
+		o, STR("securitySchemes"),
+		STR("{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\"}}"));
+	json_key_raw(
+		o, STR("responses"),
+		STR("{\"Problem\":{\"description\":\"what went wrong\",\"content\":{\"application/problem+json\":"
+		    "{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}"));
 	json_key(o, STR("schemas"));
 	json_begin_object(o);
 	json_key_raw(o, STR("Problem"), str_trim(problem_schema()));
@@ -251,7 +262,8 @@ void openapi_write(const struct role *role, struct buf *out)
 	json_key_str(&o, STR("title"), STR("todod"));
 	json_key_str(&o, STR("summary"), str_from(role->summary));
 	json_key_str(&o, STR("version"), str_from(TODOD_VERSION));
-	json_key_raw(&o, STR("license"), STR("{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}"));
+	json_key_raw(&o, STR("license"),
+		     STR("{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}"));
 	json_end_object(&o);
 	json_key_raw(&o, STR("security"), STR("[{\"bearer\":[]}]"));
 	json_key(&o, STR("paths"));
@@ -277,7 +289,8 @@ static void get_openapi(struct request *rq)
 }
 
 static const struct route_answer OPENAPI_ANSWERS[] = {
-	{ 200, "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}", "this document", NULL },
+	{ 200, "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}", "this document",
+	  NULL },
 	{ .status = 0 },
 };
 

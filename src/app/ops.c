@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What operators and clusters ask: alive, ready, metrics, fibers. Answered from memory and without a fiber, so that they answer
- * when nothing else does. The same tables as any route's.
+ * What operators and clusters ask: alive, ready, metrics, fibers. Answered from memory and without
+ * a fiber, so that they answer when nothing else does. The same tables as any route's.
  */
 #include "app_private.h"
 #include "base/metrics.h"
@@ -65,7 +65,8 @@ static void get_fibers(struct request *rq)
 	reply_text(rq, 200, "text/plain; charset=utf-8", body);
 }
 
-#define HEALTH_SCHEMA "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"type\":\"string\"}}}"
+#define HEALTH_SCHEMA \
+	"{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"type\":\"string\"}}}"
 
 static const struct route_answer HEALTH_ANSWERS[] = {
 	{ 200, HEALTH_SCHEMA, "all is well", NULL },

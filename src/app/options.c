@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every key the process itself reads: name, type, default, bounds, meaning. Help, --check-config and
- * the reference in docs/ come from here.
+ * Every key the process itself reads: name, type, default, bounds, meaning. Help, --check-config
+ * and the reference in docs/ come from here.
  */
 #include "app/options.h"
 #include "auth/jwt.h"
@@ -84,7 +84,8 @@ static const struct {
 	struct str mode;
 	const char *key, *hint;
 } AUTH_KEYS[] = {
-	{ STR_INIT("builtin"), "auth.key_file", "make one: openssl genpkey -algorithm ed25519 -out FILE" },
+	{ STR_INIT("builtin"), "auth.key_file",
+	  "make one: openssl genpkey -algorithm ed25519 -out FILE" },
 	{ STR_INIT("secret"), "auth.secret_file", "make one: openssl rand -base64 48 > FILE" },
 	{ STR_INIT("jwks"), "auth.jwks_url", "for Better Auth: https://HOST/api/auth/jwks" },
 };
@@ -94,16 +95,18 @@ int options_check(const struct config *c, const struct role *role, struct buf *o
 	struct str mode = config_str(c, "auth.mode");
 	int n = 0;
 
-	for (size_t i = 0; role != NULL && (role->needs & NEED_AUTH) && i < ARRAY_SIZE(AUTH_KEYS); i++) {
+	for (size_t i = 0; role != NULL && (role->needs & NEED_AUTH) && i < ARRAY_SIZE(AUTH_KEYS);
+	     i++) {
 		if (!str_eq(mode, AUTH_KEYS[i].mode) || config_str(c, AUTH_KEYS[i].key).n > 0)
 			continue;
-		buf_printf(out, "%s: must be set when auth.mode is %.*s; %s\n", AUTH_KEYS[i].key, STR_ARGS(mode),
-			   AUTH_KEYS[i].hint);
+		buf_printf(out, "%s: must be set when auth.mode is %.*s; %s\n", AUTH_KEYS[i].key,
+			   STR_ARGS(mode), AUTH_KEYS[i].hint);
 		n++;
 	}
 	if (role != NULL && (role->needs & NEED_DB) && config_str(c, "database.url").n == 0) {
-		buf_printf(out, "database.url: must be set: postgresql://user:password@host:port/name, "
-				"as TODOD_DATABASE_URL or in the file\n");
+		buf_printf(out,
+			   "database.url: must be set: postgresql://user:password@host:port/name, "
+			   "as TODOD_DATABASE_URL or in the file\n");
 		n++;
 	}
 	return n;

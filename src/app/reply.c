@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers. Every one carries X-Request-Id; every error is application/problem+json (RFC 9457) with the `detail` that
- * older clients read: a string, or for 422 an array of {loc, msg, type}.
+ * Answers. Every one carries X-Request-Id; every error is application/problem+json (RFC 9457) with
+ * the `detail` that older clients read: a string, or for 422 an array of {loc, msg, type}.
  */
 #include "app_private.h"
 #include "base/json.h"
@@ -20,7 +20,8 @@ static const struct str STANDING_VALUES[] = {
 
 enum { REPLY_MAX_HEADERS = REQUEST_MAX_HEADERS + 8 };
 
-static size_t add_header(struct http_header *headers, size_t n, size_t max, struct str name, struct str value)
+static size_t add_header(struct http_header *headers, size_t n, size_t max, struct str name,
+			 struct str value)
 {
 	if (n < max)
 		headers[n++] = (struct http_header){ name, value };
@@ -108,17 +109,19 @@ static struct str retry_after_text(unsigned seconds)
 	return TEXTS[i];
 }
 
-size_t problem_write(struct request *rq, const struct err *e, struct buf *out, struct http_header *headers,
-		     size_t max_headers)
+size_t problem_write(struct request *rq, const struct err *e, struct buf *out,
+		     struct http_header *headers, size_t max_headers)
 {
 	size_t n = standing_headers(rq, headers, max_headers);
 
 	write_problem(out, e, rq != NULL ? rq->log.correlation_id : NULL);
-	n = add_header(headers, n, max_headers, STR("Content-Type"), STR("application/problem+json"));
+	n = add_header(headers, n, max_headers, STR("Content-Type"),
+		       STR("application/problem+json"));
 	if (e->kind->http_status == 401)
 		n = add_header(headers, n, max_headers, STR("WWW-Authenticate"), STR("Bearer"));
 	if (e->retry_after_s > 0 || e->kind->http_status == 503)
-		n = add_header(headers, n, max_headers, STR("Retry-After"), retry_after_text(e->retry_after_s));
+		n = add_header(headers, n, max_headers, STR("Retry-After"),
+			       retry_after_text(e->retry_after_s));
 	return n;
 }
 
@@ -131,7 +134,8 @@ void reply_problem(struct request *rq)
 	if (rq->err.kind == NULL)
 		err_set(&rq->err, &ERR_INTERNAL, NULL, "the request failed without a reason");
 	if (rq->err.kind->http_status >= 500)
-		log_err(rq->err.kind->http_status == 500 ? LOG_ERROR : LOG_WARN, "http.failed", &rq->err);
+		log_err(rq->err.kind->http_status == 500 ? LOG_ERROR : LOG_WARN, "http.failed",
+			&rq->err);
 	buf_init(&body, 4096);
 	size_t n = problem_write(rq, &rq->err, &body, headers, ARRAY_SIZE(headers));
 	rq->is_answered = true;

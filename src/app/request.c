@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a request's parts, with the checks that every route shares, so that a bad parameter is always the
- * same error.
+ * Reading a request's parts, with the checks that every route shares, so that a bad parameter is
+ * always the same error.
  */
 #include "app/request.h"
 
@@ -28,7 +28,8 @@ static int query_error(struct request *rq, const char *name, const char *what)
 }
 
 /* A name=value pair of the query whose name, decoded, is the wanted one. */
-static int query_pair(struct request *rq, struct str pair, const char *name, bool *ret_is_it, struct str *ret)
+static int query_pair(struct request *rq, struct str pair, const char *name, bool *ret_is_it,
+		      struct str *ret)
 {
 	struct str key;
 
@@ -76,8 +77,8 @@ int request_query_i64(struct request *rq, const char *name, int64_t min, int64_t
 		return r;
 	if (str_parse_i64(text, &value) < 0 || value < min || value > max) {
 		char what[80];
-		snprintf(what, sizeof(what), "must be a whole number from %lld to %lld", (long long)min,
-			 (long long)max);
+		snprintf(what, sizeof(what), "must be a whole number from %lld to %lld",
+			 (long long)min, (long long)max);
 		return query_error(rq, name, what);
 	}
 	*ret = value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Matching paths against patterns. A {name} takes one whole segment, decoded; everything else is compared as it
- * stands, so an encoded or dotted variant of a fixed part matches nothing.
+ * Matching paths against patterns. A {name} takes one whole segment, decoded; everything else is
+ * compared as it stands, so an encoded or dotted variant of a fixed part matches nothing.
  */
 #include "app_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields of a task: what clients may send, in which bounds, and how the API shows it. The table below is the
- * only place that knows the names of a create's body; old spellings (is_completed, critical, normal) are accepted here
- * and nowhere else.
+ * The fields of a task: what clients may send, in which bounds, and how the API shows it. The table
+ * below is the only place that knows the names of a create's body; old spellings (is_completed,
+ * critical, normal) are accepted here and nowhere else.
  */
 #include "domain/task.h"
 
@@ -47,18 +47,20 @@ static int parse_title(const struct json_str *in, struct str *ret_title, struct 
 	if (in->state == JSON_ABSENT)
 		return err_set(reterr, &ERR_INVALID, "body.title", "title is required");
 	if (in->state == JSON_NULL)
-		return err_set(reterr, &ERR_INVALID, "body.title", "title must be a string, not null");
+		return err_set(reterr, &ERR_INVALID, "body.title",
+			       "title must be a string, not null");
 	struct str title = str_trim(in->v);
 	if (title.n == 0)
 		return err_set(reterr, &ERR_INVALID, "body.title", "title must not be blank");
 	if (utf8_count(title) > TASK_TITLE_MAX)
-		return err_set(reterr, &ERR_INVALID, "body.title", "title must have at most %d characters",
-			       TASK_TITLE_MAX);
+		return err_set(reterr, &ERR_INVALID, "body.title",
+			       "title must have at most %d characters", TASK_TITLE_MAX);
 	*ret_title = title;
 	return 0;
 }
 
-static int parse_description(const struct json_str *in, struct str *ret_description, struct err *reterr)
+static int parse_description(const struct json_str *in, struct str *ret_description,
+			     struct err *reterr)
 {
 	if (in->state != JSON_SET) {
 		*ret_description = (struct str){ NULL, 0 };
@@ -71,12 +73,14 @@ static int parse_description(const struct json_str *in, struct str *ret_descript
 	return 0;
 }
 
-static int parse_priority(const struct json_str *in, enum task_priority *ret_priority, struct err *reterr)
+static int parse_priority(const struct json_str *in, enum task_priority *ret_priority,
+			  struct err *reterr)
 {
 	static const struct {
 		struct str name;
 		enum task_priority priority;
-	} OLD_NAMES[] = { { STR_INIT("critical"), TASK_URGENT }, { STR_INIT("normal"), TASK_MEDIUM } };
+	} OLD_NAMES[] = { { STR_INIT("critical"), TASK_URGENT },
+			  { STR_INIT("normal"), TASK_MEDIUM } };
 
 	if (in->state != JSON_SET) {
 		*ret_priority = TASK_MEDIUM;
@@ -94,7 +98,8 @@ static int parse_priority(const struct json_str *in, enum task_priority *ret_pri
 			return 0;
 		}
 	}
-	return err_set(reterr, &ERR_INVALID, "body.priority", "priority must be low, medium, high or urgent");
+	return err_set(reterr, &ERR_INVALID, "body.priority",
+		       "priority must be low, medium, high or urgent");
 }
 
 /* The three spellings of "is it done"; when several are sent they must agree. */
@@ -117,7 +122,8 @@ static int parse_completed(const struct json_bool *completed, const struct json_
 			return err_set(reterr, &ERR_INVALID, "body.status",
 				       "status must be pending or completed");
 		if (set && is_done != value)
-			return err_set(reterr, &ERR_INVALID, "body.status", "status contradicts completed");
+			return err_set(reterr, &ERR_INVALID, "body.status",
+				       "status contradicts completed");
 		set = true;
 		value = is_done;
 	}
@@ -144,7 +150,8 @@ int task_parse_create(struct arena *arena, struct str body, struct task *ret, st
 	r = parse_priority(&in.priority, &t.priority, reterr);
 	if (r < 0)
 		return r;
-	r = parse_completed(&in.completed, &in.is_completed, &in.status, &is_set, &t.completed, reterr);
+	r = parse_completed(&in.completed, &in.is_completed, &in.status, &is_set, &t.completed,
+			    reterr);
 	if (r < 0)
 		return r;
 	*ret = t;
@@ -163,7 +170,8 @@ int task_parse_complete(struct arena *arena, struct str body, bool *ret_set, boo
 	int r = json_parse(arena, body, "body", CREATE_FIELDS, &in, reterr);
 	if (r < 0)
 		return r;
-	return parse_completed(&in.completed, &in.is_completed, &in.status, ret_set, ret_completed, reterr);
+	return parse_completed(&in.completed, &in.is_completed, &in.status, ret_set, ret_completed,
+			       reterr);
 }
 
 void task_write_json(struct json_out *o, const struct task *t)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events of tasks: CloudEvents 1.0 (JSON format, structured mode) whose data is complete, so that a reader needs
- * no other source. The order of keys is fixed: an event is stored and published as the bytes written here.
+ * Events of tasks: CloudEvents 1.0 (JSON format, structured mode) whose data is complete, so that a
+ * reader needs no other source. The order of keys is fixed: an event is stored and published as the
+ * bytes written here.
  */
 #include "domain/task_event.h"
 
@@ -14,8 +15,10 @@
 enum { EVENT_PARTITIONS = 16 };
 
 static const struct str TYPES[_TASK_EVENT_KIND_MAX] = {
-	[TASK_EVENT_CREATED] = STR_INIT("task.created"),     [TASK_EVENT_UPDATED] = STR_INIT("task.updated"),
-	[TASK_EVENT_COMPLETED] = STR_INIT("task.completed"), [TASK_EVENT_REOPENED] = STR_INIT("task.reopened"),
+	[TASK_EVENT_CREATED] = STR_INIT("task.created"),
+	[TASK_EVENT_UPDATED] = STR_INIT("task.updated"),
+	[TASK_EVENT_COMPLETED] = STR_INIT("task.completed"),
+	[TASK_EVENT_REOPENED] = STR_INIT("task.reopened"),
 	[TASK_EVENT_DELETED] = STR_INIT("task.deleted"),
 };
 
@@ -29,7 +32,8 @@ int task_event_partition(struct str user_id)
 	return (int)(hash_stable64(user_id) % EVENT_PARTITIONS);
 }
 
-static void write_before_after(struct json_out *o, struct str field, struct str before, struct str after)
+static void write_before_after(struct json_out *o, struct str field, struct str before,
+			       struct str after)
 {
 	json_key(o, field);
 	json_begin_object(o);
@@ -62,7 +66,8 @@ static void write_changes(struct json_out *o, const struct task *before, const s
 	if (!same(b->description, after->description))
 		write_before_after(o, STR("description"), b->description, after->description);
 	if (before == NULL || b->priority != after->priority)
-		write_before_after(o, STR("priority"), before != NULL ? task_priority_name(b->priority) : none,
+		write_before_after(o, STR("priority"),
+				   before != NULL ? task_priority_name(b->priority) : none,
 				   task_priority_name(after->priority));
 	if (before == NULL || b->completed != after->completed) {
 		json_key(o, STR("completed"));
@@ -76,9 +81,10 @@ static void write_changes(struct json_out *o, const struct task *before, const s
 		json_end_object(o);
 	}
 	if (b->completed_at_us != after->completed_at_us)
-		write_before_after(o, STR("completed_at"),
-				   b->completed ? format_time(b->completed_at_us, before_time) : none,
-				   after->completed ? format_time(after->completed_at_us, after_time) : none);
+		write_before_after(
+			o, STR("completed_at"),
+			b->completed ? format_time(b->completed_at_us, before_time) : none,
+			after->completed ? format_time(after->completed_at_us, after_time) : none);
 	json_end_object(o);
 }
 
@@ -98,7 +104,8 @@ static void write_payload(struct json_out *o, const struct task_event *e, struct
 	json_end_object(o);
 }
 
-static void write_data(struct json_out *o, const struct task_event *e, struct str event_id, struct str task_id)
+static void write_data(struct json_out *o, const struct task_event *e, struct str event_id,
+		       struct str task_id)
 {
 	json_begin_object(o);
 	json_key_str(o, STR("event_id"), event_id);
@@ -119,7 +126,8 @@ static void write_data(struct json_out *o, const struct task_event *e, struct st
 	json_end_object(o);
 }
 
-/* W3C trace-context; the span is the random tail of the event's id, so that each event is a span of its own. */
+/* W3C trace-context; the span is the random tail of the event's id, so that each event is a span of
+ * its own. */
 static void write_trace(struct json_out *o, const struct task_event *e)
 {
 	char traceparent[64];

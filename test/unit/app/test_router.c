@@ -7,7 +7,8 @@
 
 struct match_case {
 	const char *pattern, *path;
-	const char *params[REQUEST_MAX_PARAMS]; /* params[0] NULL and no name in the pattern: fits without values */
+	const char *params[REQUEST_MAX_PARAMS]; /* params[0] NULL and no name in the pattern: fits
+						   without values */
 	bool fits;
 };
 
@@ -30,7 +31,10 @@ static const struct match_case CASES[] = {
 	{ "/api/{user_id}/tasks", "/api/%FF/tasks", { NULL }, false },
 	{ "/api/{user_id}/tasks/{id}", "/api/alice/tasks/7", { "alice", "7" }, true },
 	{ "/api/{user_id}/tasks/{id}", "/api/alice/tasks/", { NULL }, false },
-	{ "/api/{user_id}/tasks/{id}/complete", "/api/alice/tasks/7/complete", { "alice", "7" }, true },
+	{ "/api/{user_id}/tasks/{id}/complete",
+	  "/api/alice/tasks/7/complete",
+	  { "alice", "7" },
+	  true },
 	{ "/api/{user_id}/tasks/{id}/complete", "/api/alice/tasks/7", { NULL }, false },
 	{ "/a", "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o", { NULL }, false },
 };
@@ -44,9 +48,11 @@ START_TEST(matching)
 	struct route_path path;
 
 	route_path_split(str_from(c->path), &path);
-	ck_assert_msg(route_matches(&route, &path, arena, params) == c->fits, "%s on %s", c->path, c->pattern);
+	ck_assert_msg(route_matches(&route, &path, arena, params) == c->fits, "%s on %s", c->path,
+		      c->pattern);
 	for (size_t i = 0; c->fits && i < REQUEST_MAX_PARAMS && c->params[i] != NULL; i++)
-		ck_assert_msg(str_eq(params[i], str_from(c->params[i])), "%s: %.*s", c->path, STR_ARGS(params[i]));
+		ck_assert_msg(str_eq(params[i], str_from(c->params[i])), "%s: %.*s", c->path,
+			      STR_ARGS(params[i]));
 	arena_free(arena);
 }
 END_TEST

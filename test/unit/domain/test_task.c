@@ -28,7 +28,8 @@ struct accepted {
 static const struct accepted ACCEPTED[] = {
 	{ "{\"title\":\"a\"}", "a", NULL, TASK_MEDIUM, false },
 	{ "{\"title\":\"  a b \\n\"}", "a b", NULL, TASK_MEDIUM, false },
-	{ "{\"title\":\"a\",\"description\":null,\"priority\":null,\"completed\":null}", "a", NULL, TASK_MEDIUM, false },
+	{ "{\"title\":\"a\",\"description\":null,\"priority\":null,\"completed\":null}", "a", NULL,
+	  TASK_MEDIUM, false },
 	{ "{\"title\":\"a\",\"description\":\"\"}", "a", "", TASK_MEDIUM, false },
 	{ "{\"title\":\"a\",\"description\":\" kept \"}", "a", " kept ", TASK_MEDIUM, false },
 	{ "{\"title\":\"a\",\"priority\":\"low\"}", "a", NULL, TASK_LOW, false },
@@ -39,8 +40,10 @@ static const struct accepted ACCEPTED[] = {
 	{ "{\"title\":\"a\",\"completed\":true}", "a", NULL, TASK_MEDIUM, true },
 	{ "{\"title\":\"a\",\"is_completed\":true}", "a", NULL, TASK_MEDIUM, true },
 	{ "{\"title\":\"a\",\"status\":\"completed\"}", "a", NULL, TASK_MEDIUM, true },
-	{ "{\"title\":\"a\",\"status\":\"pending\",\"completed\":false}", "a", NULL, TASK_MEDIUM, false },
-	{ "{\"title\":\"a\",\"id\":7,\"version\":9,\"user_id\":\"b\",\"color\":\"red\"}", "a", NULL, TASK_MEDIUM, false },
+	{ "{\"title\":\"a\",\"status\":\"pending\",\"completed\":false}", "a", NULL, TASK_MEDIUM,
+	  false },
+	{ "{\"title\":\"a\",\"id\":7,\"version\":9,\"user_id\":\"b\",\"color\":\"red\"}", "a", NULL,
+	  TASK_MEDIUM, false },
 };
 
 START_TEST(create_accepts)
@@ -49,7 +52,8 @@ START_TEST(create_accepts)
 	struct err err = { 0 };
 	struct task t;
 
-	ck_assert_msg(task_parse_create(arena, str_from(c->body), &t, &err) == 0, "%s: %s", c->body, err.text);
+	ck_assert_msg(task_parse_create(arena, str_from(c->body), &t, &err) == 0, "%s: %s", c->body,
+		      err.text);
 	ck_assert_msg(str_eq(t.title, str_from(c->title)), "%s", c->body);
 	ck_assert_int_eq(t.description.p == NULL, c->description == NULL);
 	ck_assert(str_eq(t.description, str_from(c->description)));
@@ -95,7 +99,8 @@ START_TEST(create_refuses)
 
 	ck_assert_msg(task_parse_create(arena, str_from(c->body), &t, &err) < 0, "%s", c->body);
 	ck_assert_msg(err.kind->http_status == c->status, "%s: %d", c->body, err.kind->http_status);
-	ck_assert_msg(str_starts(str_from(err.field), str_from(c->field)), "%s: %s", c->body, err.field);
+	ck_assert_msg(str_starts(str_from(err.field), str_from(c->field)), "%s: %s", c->body,
+		      err.field);
 	ck_assert_int_eq(t.id, 42); /* untouched */
 }
 END_TEST
@@ -122,19 +127,28 @@ static struct str body_of(const char *field, const char *character, int n)
 /* Lengths are code points, whatever they take in UTF-8 or UTF-16. */
 START_TEST(lengths_are_code_points)
 {
-	static const char *const CHARACTERS[] = { "x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8d\x8e", "\\u00e9", "\\ud83c\\udf4e" };
+	static const char *const CHARACTERS[] = {
+		"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8d\x8e", "\\u00e9", "\\ud83c\\udf4e"
+	};
 	struct task t;
 
 	for (size_t i = 0; i < ARRAY_SIZE(CHARACTERS); i++) {
 		const char *c = CHARACTERS[i];
 		struct err err = { 0 };
-		ck_assert_int_eq(task_parse_create(arena, body_of("title", c, TASK_TITLE_MAX), &t, &err), 0);
-		ck_assert_int_lt(task_parse_create(arena, body_of("title", c, TASK_TITLE_MAX + 1), &t, &err), 0);
-		ck_assert_str_eq(err.field, "body.title");
 		ck_assert_int_eq(
-			task_parse_create(arena, body_of("description", c, TASK_DESCRIPTION_MAX), &t, &err), 0);
-		ck_assert_int_lt(
-			task_parse_create(arena, body_of("description", c, TASK_DESCRIPTION_MAX + 1), &t, &err), 0);
+			task_parse_create(arena, body_of("title", c, TASK_TITLE_MAX), &t, &err), 0);
+		ck_assert_int_lt(task_parse_create(arena, body_of("title", c, TASK_TITLE_MAX + 1),
+						   &t, &err),
+				 0);
+		ck_assert_str_eq(err.field, "body.title");
+		ck_assert_int_eq(task_parse_create(arena,
+						   body_of("description", c, TASK_DESCRIPTION_MAX),
+						   &t, &err),
+				 0);
+		ck_assert_int_lt(task_parse_create(
+					 arena, body_of("description", c, TASK_DESCRIPTION_MAX + 1),
+					 &t, &err),
+				 0);
 		ck_assert_str_eq(err.field, "body.description");
 	}
 }
@@ -164,8 +178,9 @@ START_TEST(complete_bodies)
 	struct err err = { 0 };
 
 	int r = task_parse_complete(arena, str_from(COMPLETE[_i].body), &set, &completed, &err);
-	ck_assert_msg(r == 0 ? COMPLETE[_i].result == 0 : err.kind->http_status == COMPLETE[_i].result, "%s",
-		      COMPLETE[_i].body);
+	ck_assert_msg(r == 0 ? COMPLETE[_i].result == 0
+			     : err.kind->http_status == COMPLETE[_i].result,
+		      "%s", COMPLETE[_i].body);
 	ck_assert_int_eq(set, COMPLETE[_i].set);
 	ck_assert_int_eq(completed, COMPLETE[_i].completed);
 }
@@ -175,8 +190,14 @@ END_TEST
 START_TEST(shown_as_json)
 {
 	struct task t = {
-		.id = 5, .user_id = STR("al\"ice"), .title = STR("Buy \xf0\x9f\x8d\x8e"), .description = { NULL, 0 },
-		.priority = TASK_HIGH, .created_at_us = 0, .updated_at_us = 1500000, .version = 3,
+		.id = 5,
+		.user_id = STR("al\"ice"),
+		.title = STR("Buy \xf0\x9f\x8d\x8e"),
+		.description = { NULL, 0 },
+		.priority = TASK_HIGH,
+		.created_at_us = 0,
+		.updated_at_us = 1500000,
+		.version = 3,
 	};
 	struct json_out o;
 	struct buf b;
@@ -185,10 +206,12 @@ START_TEST(shown_as_json)
 	json_out_init(&o, &b);
 	task_write_json(&o, &t);
 	buf_append_char(&b, '\0');
-	ck_assert_str_eq(b.p, "{\"id\":5,\"user_id\":\"al\\\"ice\",\"title\":\"Buy \xf0\x9f\x8d\x8e\",\"description\":null,"
-			      "\"completed\":false,\"created_at\":\"1970-01-01T00:00:00Z\","
-			      "\"updated_at\":\"1970-01-01T00:00:01.500000Z\",\"status\":\"pending\",\"completed_at\":null,"
-			      "\"priority\":\"high\",\"version\":3}");
+	ck_assert_str_eq(
+		b.p,
+		"{\"id\":5,\"user_id\":\"al\\\"ice\",\"title\":\"Buy \xf0\x9f\x8d\x8e\",\"description\":null,"
+		"\"completed\":false,\"created_at\":\"1970-01-01T00:00:00Z\","
+		"\"updated_at\":\"1970-01-01T00:00:01.500000Z\",\"status\":\"pending\",\"completed_at\":null,"
+		"\"priority\":\"high\",\"version\":3}");
 	buf_clear(&b);
 	t.completed = true;
 	t.completed_at_us = 2000000;
@@ -196,7 +219,8 @@ START_TEST(shown_as_json)
 	json_out_init(&o, &b);
 	task_write_json(&o, &t);
 	buf_append_char(&b, '\0');
-	ck_assert_ptr_nonnull(strstr(b.p, "\"status\":\"completed\",\"completed_at\":\"1970-01-01T00:00:02Z\""));
+	ck_assert_ptr_nonnull(
+		strstr(b.p, "\"status\":\"completed\",\"completed_at\":\"1970-01-01T00:00:02Z\""));
 	ck_assert_ptr_nonnull(strstr(b.p, "\"description\":\"\""));
 	buf_done(&b);
 }

@@ -12,8 +12,14 @@ static struct task_event event;
 static void set_up(void)
 {
 	after = (struct task){
-		.id = 5, .user_id = STR("alice"), .title = STR("Buy milk"), .description = { NULL, 0 },
-		.priority = TASK_MEDIUM, .created_at_us = 1000000, .updated_at_us = 1000000, .version = 1,
+		.id = 5,
+		.user_id = STR("alice"),
+		.title = STR("Buy milk"),
+		.description = { NULL, 0 },
+		.priority = TASK_MEDIUM,
+		.created_at_us = 1000000,
+		.updated_at_us = 1000000,
+		.version = 1,
 	};
 	before = after;
 	event = (struct task_event){
