@@ -19,6 +19,8 @@ SECRETS = {
     "password in a URL": r"\b(?:postgres(?:ql)?|mysql|redis|amqp|https?)://[^\s:/@'\"<>{}$]+:"
                          r"(?!password@|secret@|x@|pw@)[^\s:/@'\"<>{}$]{3,}@",
 }
+# Keys that everybody has: path and kind. test_jwt.c holds the example of RFC 8037, appendix A.1.
+PUBLISHED = {("test/unit/auth/test_jwt.c", "private key")}
 # Registry hosts and other machines' paths do not belong in a file that travels.
 FOREIGN = re.compile(r'"resolved"\s*:|\bregistry=http')
 
@@ -124,7 +126,8 @@ def secrets():
         elif line.startswith("+++ "):
             path = line[6:]
         elif line.startswith("+"):
-            problems += [f"{commit} {path}: looks like a {name}" for name, p in patterns.items() if p.search(line)]
+            problems += [f"{commit} {path}: looks like a {name}" for name, pattern in patterns.items()
+                         if (path, name) not in PUBLISHED and pattern.search(line)]
     return sorted(set(problems)), f"{commits} commits"
 
 
