@@ -3,6 +3,7 @@
  * The key set of an issuer that this test plays itself, on the same loop: when it is asked, what
  * happens when it fails, lies, stalls or changes its keys; and the verifier on top, with its cache.
  * A clock that matters is handed in.
+ * Requirement: SE1.
  */
 #include "src/auth/jwks_private.h"
 #include "src/auth/jwt_private.h"
@@ -17,8 +18,8 @@
 #include "test/unit/net/loopback_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 10000, HOUR_MS = 3600 * 1000, FLOOD = 100000 };
@@ -35,6 +36,8 @@ static struct auth_verifier *verifier;
 static struct jwt_key *signers[2];   /* the issuer's keys, old and new */
 static struct jwt_key *local_signer; /* the secret of local_keys */
 static char documents[2][256];	     /* what it publishes for each */
+
+static int log_fd;
 
 static enum mode {
 	SERVE_FIRST,
@@ -116,8 +119,9 @@ static void stop_when_idle(void *arg)
 
 static void setup(void)
 {
-	int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	log_init(LOG_WARN, "test", quiet);
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	ck_assert_int_ge(log_fd, 0);
+	log_init(LOG_WARN, "test", log_fd);
 	mode = SERVE_FIRST;
 	loop = loop_new();
 	client = http_client_new(loop, 8);
@@ -154,6 +158,21 @@ static void teardown(void)
 	jwt_key_free(local_signer);
 	arena_free(arena);
 	metrics_done();
+	close(log_fd);
+}
+
+/* Log lines so far that hold text. */
+static unsigned logged(const char *text)
+{
+	static char lines[65536];
+	unsigned count = 0;
+	log_flush();
+	ssize_t n = pread(log_fd, lines, sizeof(lines) - 1, 0);
+	ck_assert_int_ge((int)n, 0);
+	lines[n] = '\0';
+	for (const char *p = lines; (p = strstr(p, text)); p++)
+		count++;
+	return count;
 }
 
 static void start(const struct jwks_timing *timing)
@@ -341,6 +360,9 @@ START_TEST(test_outage_and_rotation)
 {
 	start(&by_hand);
 	on_fiber(outage_fiber, NULL);
+	/* Two outages, of four and one failed fetches: a line for each, not one per fetch. */
+	ck_assert_uint_eq(logged("auth.jwks_failed"), 2);
+	ck_assert_uint_eq(logged("auth.jwks_empty"), 1);
 }
 END_TEST
 

@@ -2,6 +2,7 @@
 /*
  * Published vectors (RFC 7515 appendix A, RFC 8037 appendix A), key sets, key files, signing.
  * Verdicts over many generated tokens are in test_jwt_oracle.c.
+ * Requirement: SE1.
  */
 #include "src/auth/jwt_private.h"
 

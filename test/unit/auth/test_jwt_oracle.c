@@ -3,6 +3,7 @@
  * Tokens whose verdict somebody else decides: jwt_oracle.py prints more than a thousand, judged by
  * PyJWT or by a rule written there, and the verdict here must be the same. With WYCHEPROOF_DIR set,
  * also that suite's file.
+ * Requirement: SE1.
  */
 #include "src/auth/jwt_private.h"
 

@@ -465,7 +465,7 @@ END_TEST
 
 static void big_body_fiber(void *arg)
 {
-	static char body[512 * 1024];
+	static char body[3 * 512 * 1024]; /* from 1 MiB on libcurl would send Expect */
 	struct http_response response;
 	struct http_call call = {
 		.method = "POST",
@@ -479,6 +479,8 @@ static void big_body_fiber(void *arg)
 	memset(body, 'b', sizeof(body));
 	ck_assert_int_eq(http_client_wait(client, &call, &response, NULL), 0);
 	ck_assert_int_eq(response.status, 201);
+	ck_assert_ptr_nonnull(strstr(last_request, "\r\nContent-Length: 1572864\r\n"));
+	ck_assert_ptr_null(strcasestr(last_request, "\r\nExpect:"));
 	buf_done(&response.body);
 }
 
