@@ -162,13 +162,13 @@ static void append_special(struct buf *b, struct str s, size_t *pos)
 	}
 }
 
-/* s in quotes, and the byte before it if that is not 0. */
-static void append_quoted(struct buf *b, char before, struct str s)
+/* s in quotes, and the bytes before and after it that are not 0. */
+static void append_quoted(struct buf *b, char before, struct str s, char after)
 {
 	size_t i = 0;
 
 	/* Escapes only add to this, so asking for it refuses nothing that would fit. */
-	if (s.n > b->max || buf_reserve(b, s.n + 2 + (before != 0)) < 0) {
+	if (s.n > b->max || buf_reserve(b, s.n + 2 + (before != 0) + (after != 0)) < 0) {
 		b->failed = true;
 		return;
 	}
@@ -182,23 +182,24 @@ static void append_quoted(struct buf *b, char before, struct str s)
 		i += n;
 		while (i < s.n && !is_plain(s.p[i]))
 			append_special(b, s, &i);
-		if (buf_reserve(b, s.n - i + 1) < 0)
+		if (buf_reserve(b, s.n - i + 1 + (after != 0)) < 0)
 			return;
 	}
 	b->p[b->n++] = '"';
+	if (after)
+		b->p[b->n++] = after;
 }
 
 void json_key(struct json_out *o, struct str key)
 {
 	assert(o->depth > 0 && !o->after_key);
-	append_quoted(o->buf, comma_due(o) ? ',' : 0, key);
-	buf_append_char(o->buf, ':');
+	append_quoted(o->buf, comma_due(o) ? ',' : 0, key, ':');
 	o->after_key = true;
 }
 
 void json_str(struct json_out *o, struct str s)
 {
-	append_quoted(o->buf, comma_due(o) ? ',' : 0, s);
+	append_quoted(o->buf, comma_due(o) ? ',' : 0, s, 0);
 }
 
 void json_i64(struct json_out *o, int64_t v)
