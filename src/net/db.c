@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool: which connection carries a segment, the bounded queue in front of them, and the fiber that waits. A
- * segment goes to the connection of its kind (fast or slow) with the fewest under way; when all are full it queues; when none is
- * up it is refused at once, and what had queued is refused when the last one is lost. A waiter that leaves early
- * detaches: its segment ends as if somebody still listened.
+ * The pool: which connection carries a segment, the bounded queue in front of them, and the fiber
+ * that waits. A segment goes to the connection of its kind (fast or slow) with the fewest under
+ * way; when all are full it queues; when none is up it is refused at once, and what had queued is
+ * refused when the last one is lost. A waiter that leaves early detaches: its segment ends as if
+ * somebody still listened.
  */
 #include "db_private.h"
 
@@ -15,25 +16,39 @@
 #include <stdlib.h>
 
 static const struct metric_family UP = {
-	"todod_db_connections", METRIC_GAUGE, "Connections to PostgreSQL that are up.",
+	"todod_db_connections",
+	METRIC_GAUGE,
+	"Connections to PostgreSQL that are up.",
 };
 static const struct metric_family UNDER_WAY = {
-	"todod_db_segments_under_way", METRIC_GAUGE, "Transactions sent to PostgreSQL and not yet answered.",
+	"todod_db_segments_under_way",
+	METRIC_GAUGE,
+	"Transactions sent to PostgreSQL and not yet answered.",
 };
 static const struct metric_family QUEUED = {
-	"todod_db_queue_length", METRIC_GAUGE, "Transactions waiting for a connection.",
+	"todod_db_queue_length",
+	METRIC_GAUGE,
+	"Transactions waiting for a connection.",
 };
 static const struct metric_family CONNECTS = {
-	"todod_db_connects_total", METRIC_COUNTER, "Attempts to connect to PostgreSQL.",
+	"todod_db_connects_total",
+	METRIC_COUNTER,
+	"Attempts to connect to PostgreSQL.",
 };
 static const struct metric_family LOSSES = {
-	"todod_db_connections_lost_total", METRIC_COUNTER, "Connections to PostgreSQL that were up and were lost.",
+	"todod_db_connections_lost_total",
+	METRIC_COUNTER,
+	"Connections to PostgreSQL that were up and were lost.",
 };
 static const struct metric_family FAILURES = {
-	"todod_db_failures_total", METRIC_COUNTER, "Transactions that ended with an error.",
+	"todod_db_failures_total",
+	METRIC_COUNTER,
+	"Transactions that ended with an error.",
 };
 static const struct metric_family SECONDS = {
-	"todod_db_segment_seconds", METRIC_HISTOGRAM, "Time from asking for a transaction to its outcome.",
+	"todod_db_segment_seconds",
+	METRIC_HISTOGRAM,
+	"Time from asking for a transaction to its outcome.",
 };
 
 void db_op_list_push(struct db_op_list *l, struct db_op *op)
@@ -225,7 +240,8 @@ static int refuse(struct err *reterr, const char *why)
 }
 
 /* Sends or queues. The op's waiter is set. */
-static int submit(struct db *db, const struct db_segment *seg, struct db_waiter *w, struct err *reterr)
+static int submit(struct db *db, const struct db_segment *seg, struct db_waiter *w,
+		  struct err *reterr)
 {
 	bool slow = is_slow(db, seg->slow);
 	struct db_op_list *queue = queue_of(db, slow);
@@ -276,8 +292,8 @@ static int leave_early(struct db *db, struct db_waiter *w, int result)
 	return result;
 }
 
-int db_run_wait(struct db *db, const struct db_segment *segment, struct db_result **ret, char *ret_constraint,
-		struct err *reterr)
+int db_run_wait(struct db *db, const struct db_segment *segment, struct db_result **ret,
+		char *ret_constraint, struct err *reterr)
 {
 	struct db_waiter w = { .result = -EIO };
 	int r = check_segment(segment, reterr);
@@ -288,7 +304,8 @@ int db_run_wait(struct db *db, const struct db_segment *segment, struct db_resul
 	r = submit(db, segment, &w, reterr);
 	if (r < 0)
 		return r;
-	/* Longer than the watchdog, which knows more: this one only meets a queue that does not move. */
+	/* Longer than the watchdog, which knows more: this one only meets a queue that does not
+	 * move. */
 	r = fiber_wait(&w.wait, "db.query", 3 * db->config.statement_timeout_ms);
 	r = r < 0 ? leave_early(db, &w, r) : w.result;
 	if (r == 0) {
@@ -332,11 +349,12 @@ static int add_metrics(struct db *db)
 
 static int config_error(const struct db_config *c, struct err *reterr)
 {
-	if (c->fast_connections >= 1 && c->fast_connections + c->slow_connections <= DB_CONNECTIONS_MAX &&
-	    c->fast_depth >= 1 && c->statement_timeout_ms >= 1 && c->connect_timeout_ms >= 1)
+	if (c->fast_connections >= 1 &&
+	    c->fast_connections + c->slow_connections <= DB_CONNECTIONS_MAX && c->fast_depth >= 1 &&
+	    c->statement_timeout_ms >= 1 && c->connect_timeout_ms >= 1)
 		return 0;
-	err_set(reterr, &ERR_INVALID, "database", "1 to %d connections, a depth and timeouts of at least 1",
-		DB_CONNECTIONS_MAX);
+	err_set(reterr, &ERR_INVALID, "database",
+		"1 to %d connections, a depth and timeouts of at least 1", DB_CONNECTIONS_MAX);
 	return -EINVAL;
 }
 

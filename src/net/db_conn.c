@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection: down, connecting, up. While up, ops are answered in the order they were sent; an op is over at its
- * Sync and not before, because a deferred failure shows only there. One timer serves each state: the next
- * attempt (50 ms doubling to 1 s), the limit of an attempt, the watchdog over the oldest op. libpq's callbacks never
- * switch fibers: they end in fiber_wake.
+ * One connection: down, connecting, up. While up, ops are answered in the order they were sent; an
+ * op is over at its Sync and not before, because a deferred failure shows only there. One timer
+ * serves each state: the next attempt (50 ms doubling to 1 s), the limit of an attempt, the
+ * watchdog over the oldest op. libpq's callbacks never switch fibers: they end in fiber_wake.
  */
 #include "db_private.h"
 
@@ -39,7 +39,8 @@ static void stop_listening(struct db_conn *c)
 	c->event_mask = 0;
 }
 
-/* While connecting the socket may be another one after each PQconnectPoll, even under the same number. */
+/* While connecting the socket may be another one after each PQconnectPoll, even under the same
+ * number. */
 static int listen_for(struct db_conn *c, short mask)
 {
 	int fd = PQsocket(c->pg);
@@ -47,7 +48,8 @@ static int listen_for(struct db_conn *c, short mask)
 	if (c->state == DB_CONN_UP && c->has_event && c->event_mask == mask)
 		return 0;
 	stop_listening(c);
-	if (fd < 0 || event_assign(&c->event, loop_base(c->db->config.loop), fd, (short)(mask | EV_PERSIST), on_event, c) < 0)
+	if (fd < 0 || event_assign(&c->event, loop_base(c->db->config.loop), fd,
+				   (short)(mask | EV_PERSIST), on_event, c) < 0)
 		return -EIO;
 	if (event_add(&c->event, NULL) < 0)
 		return -EIO;
@@ -137,7 +139,8 @@ void db_conn_start(struct db_conn *c)
 		return;
 	}
 	PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
-	if (PQstatus(c->pg) == CONNECTION_BAD || timer_start(&c->timer, c->db->config.connect_timeout_ms) < 0) {
+	if (PQstatus(c->pg) == CONNECTION_BAD ||
+	    timer_start(&c->timer, c->db->config.connect_timeout_ms) < 0) {
 		db_conn_cut(c, PQerrorMessage(c->pg));
 		return;
 	}
@@ -148,7 +151,8 @@ void db_conn_start(struct db_conn *c)
 
 static void went_up(struct db_conn *c)
 {
-	if (PQsetnonblocking(c->pg, 1) != 0 || !PQenterPipelineMode(c->pg) || listen_for(c, EV_READ) < 0) {
+	if (PQsetnonblocking(c->pg, 1) != 0 || !PQenterPipelineMode(c->pg) ||
+	    listen_for(c, EV_READ) < 0) {
 		db_conn_cut(c, PQerrorMessage(c->pg));
 		return;
 	}
@@ -217,7 +221,8 @@ static bool take_results(struct db_conn *c)
 		PGresult *res = PQgetResult(c->pg);
 
 		if (!res) {
-			/* The end of one command's results, or of an error of the Sync's own; two in a row: nothing is left. */
+			/* The end of one command's results, or of an error of the Sync's own; two
+			 * in a row: nothing is left. */
 			if (after_null)
 				break;
 			after_null = true;

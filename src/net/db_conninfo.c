@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the configured url to what libpq connects with. libpq would resolve host names itself, by a blocking call in the
- * middle of the loop; so names become hostaddr here, once, before the loop runs. Limits of the session
- * travel in `options`, which a transaction pooler would refuse: with prepare off the server's own
- * defaults and the client's watchdog hold.
+ * From the configured url to what libpq connects with. libpq would resolve host names itself, by a
+ * blocking call in the middle of the loop; so names become hostaddr here, once, before the loop
+ * runs. Limits of the session travel in `options`, which a transaction pooler would refuse: with
+ * prepare off the server's own defaults and the client's watchdog hold.
  */
 #include "db_private.h"
 
@@ -87,23 +87,27 @@ static int put_default(struct db_conninfo *ci, const char *keyword, const char *
 static int resolve_one(struct str name, char *out, size_t size, struct err *reterr)
 {
 	char host[256];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *ai = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG },
+			*ai = NULL;
 	int r;
 
 	if (str_copy(host, sizeof(host), name) < 0) {
-		err_set(reterr, &ERR_INVALID, "database.url", "a host name in the database URL is too long");
+		err_set(reterr, &ERR_INVALID, "database.url",
+			"a host name in the database URL is too long");
 		return -EINVAL;
 	}
 	r = getaddrinfo(host, NULL, &hints, &ai);
 	if (r != 0) {
-		err_unavailable(reterr, 1, "the database host %s does not resolve: %s", host, gai_strerror(r));
+		err_unavailable(reterr, 1, "the database host %s does not resolve: %s", host,
+				gai_strerror(r));
 		return -EAGAIN;
 	}
 	r = getnameinfo(ai->ai_addr, ai->ai_addrlen, out, (socklen_t)size, NULL, 0, NI_NUMERICHOST);
 	freeaddrinfo(ai);
 	if (r == 0)
 		return 0;
-	err_unavailable(reterr, 1, "the address of the database host %s cannot be shown: %s", host, gai_strerror(r));
+	err_unavailable(reterr, 1, "the address of the database host %s cannot be shown: %s", host,
+			gai_strerror(r));
 	return -EAGAIN;
 }
 
@@ -148,7 +152,9 @@ static int put_limits(struct db_conninfo *ci, int64_t statement_timeout_ms)
 	char *all = NULL;
 	int r;
 
-	r = asprintf(&all, "%s%s-c statement_timeout=%lld -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld",
+	r = asprintf(&all,
+		     "%s%s-c statement_timeout=%lld -c lock_timeout=%lld "
+		     "-c idle_in_transaction_session_timeout=%lld",
 		     given ? given : "", given ? " " : "", (long long)statement_timeout_ms,
 		     (long long)statement_timeout_ms, (long long)(2 * statement_timeout_ms));
 	if (r < 0)
@@ -164,16 +170,19 @@ static int put_additions(struct db_conninfo *ci, const struct db_config *config)
 	const struct {
 		const char *keyword, *value;
 	} defaults[] = {
-		{ "application_name", config->application_name ? config->application_name : "todod" },
+		{ "application_name",
+		  config->application_name ? config->application_name : "todod" },
 		{ "tcp_user_timeout", user_timeout }, /* unacknowledged bytes: the peer is gone */
 		{ "keepalives_idle", "30" },
 		{ "keepalives_interval", "5" },
 		{ "keepalives_count", "3" },
-		{ "gssencmode", "disable" }, /* otherwise one more round trip where Kerberos is set up */
+		{ "gssencmode",
+		  "disable" }, /* otherwise one more round trip where Kerberos is set up */
 	};
 	int r = put(ci, "client_encoding", "UTF8");
 
-	snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)(2 * config->statement_timeout_ms));
+	snprintf(user_timeout, sizeof(user_timeout), "%lld",
+		 (long long)(2 * config->statement_timeout_ms));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(defaults); i++)
 		r = put_default(ci, defaults[i].keyword, defaults[i].value);
 	if (r == 0 && config->prepare)
@@ -195,7 +204,8 @@ static int parse_failed(char *message, struct err *reterr)
 {
 	struct str text = str_trim(str_from(message ? message : "out of memory"));
 
-	err_set(reterr, &ERR_INVALID, "database.url", "the database URL cannot be read: %.*s", STR_ARGS(text));
+	err_set(reterr, &ERR_INVALID, "database.url", "the database URL cannot be read: %.*s",
+		STR_ARGS(text));
 	PQfreemem(message);
 	return -EINVAL;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A segment as protocol messages, and results as an outcome. Preparations come first, so that nothing of the segment can abort
- * them, then set_config, then the statements, then Sync. A statement counts as prepared on a connection only
- * once the server said so; while that answer is under way other segments send the statement unprepared, so the
- * bookkeeping cannot go wrong when a preparation fails.
+ * A segment as protocol messages, and results as an outcome. Preparations come first, so that
+ * nothing of the segment can abort them, then set_config, then the statements, then Sync. A
+ * statement counts as prepared on a connection only once the server said so; while that answer is
+ * under way other segments send the statement unprepared, so the bookkeeping cannot go wrong when a
+ * preparation fails.
  */
 #include "db_private.h"
 
@@ -12,7 +13,9 @@
 
 /* FROM instead of a column: nothing comes back. Local to the transaction that the Sync ends. */
 static const struct db_statement SET_USER = {
-	"db_set_user", "SELECT FROM set_config('app.user_id', $1, true)", 1,
+	"db_set_user",
+	"SELECT FROM set_config('app.user_id', $1, true)",
+	1,
 };
 
 static bool is_ready(const struct db_conn *c, int slot)
@@ -23,10 +26,12 @@ static bool is_ready(const struct db_conn *c, int slot)
 static void add_step(struct db_op *op, enum db_step_kind kind, size_t query, int slot)
 {
 	assert(op->n_steps < DB_STEPS_MAX);
-	op->steps[op->n_steps++] = (struct db_step){ .kind = kind, .query = (uint8_t)query, .slot = (int16_t)slot };
+	op->steps[op->n_steps++] =
+		(struct db_step){ .kind = kind, .query = (uint8_t)query, .slot = (int16_t)slot };
 }
 
-static int write_prepare(struct db_conn *c, struct db_op *op, const struct db_statement *s, const struct db_param *params)
+static int write_prepare(struct db_conn *c, struct db_op *op, const struct db_statement *s,
+			 const struct db_param *params)
 {
 	int slot = c->db->config.prepare ? db_statement_slot(c->db, s) : -1;
 	struct db_encoded e;
@@ -50,7 +55,8 @@ static bool prepared_here(const struct db_op *op, int slot)
 	return false;
 }
 
-static int write_run(struct db_conn *c, struct db_op *op, const struct db_query *q, enum db_step_kind kind, size_t index)
+static int write_run(struct db_conn *c, struct db_op *op, const struct db_query *q,
+		     enum db_step_kind kind, size_t index)
 {
 	const struct db_statement *s = q->statement;
 	int slot = c->db->config.prepare ? db_statement_slot(c->db, s) : -1;
@@ -59,9 +65,11 @@ static int write_run(struct db_conn *c, struct db_op *op, const struct db_query 
 
 	db_params_encode(q->params, s->n_params, &e);
 	if (is_ready(c, slot) || (slot >= 0 && prepared_here(op, slot)))
-		ok = PQsendQueryPrepared(c->pg, s->name, s->n_params, e.values, e.lengths, e.formats, 1);
+		ok = PQsendQueryPrepared(c->pg, s->name, s->n_params, e.values, e.lengths,
+					 e.formats, 1);
 	else
-		ok = PQsendQueryParams(c->pg, s->sql, s->n_params, e.types, e.values, e.lengths, e.formats, 1);
+		ok = PQsendQueryParams(c->pg, s->sql, s->n_params, e.types, e.values, e.lengths,
+				       e.formats, 1);
 	if (!ok)
 		return -EIO;
 	add_step(op, kind, index, slot);
@@ -88,7 +96,8 @@ int db_pipeline_write(struct db_conn *c, struct db_op *op)
 	return r;
 }
 
-/* SQLSTATEs a caller can act on; classes by prefix. Anything else is a mistake in our SQL or schema. */
+/* SQLSTATEs a caller can act on; classes by prefix. Anything else is a mistake in our SQL or
+ * schema. */
 static const struct {
 	const char *prefix;
 	int result;
@@ -105,12 +114,14 @@ static const struct {
 	{ "25006", -EAGAIN, true, "the database is read-only at the moment" },
 	{ "25P03", -EAGAIN, true, "the database closed an idle transaction" },
 	{ "08", -EAGAIN, true, "the connection to the database was lost" },
-	/* The session lost its prepared statements, or a migration changed a type below one of them. */
+	/* The session lost its prepared statements, or a migration changed a type below one of
+	   them. */
 	{ "26000", -EAGAIN, true, "the database session was reset" },
 	{ "0A000", -EAGAIN, true, "the database session is out of date" },
 };
 
-int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale, struct err *reterr)
+int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale,
+		      struct err *reterr)
 {
 	struct str text = str_trim(str_from(message));
 
@@ -126,7 +137,8 @@ int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale
 		return sqlstates[i].result;
 	}
 	if (*sqlstate == '\0') {
-		err_unavailable(reterr, 1, "the connection to the database failed: %.*s", STR_ARGS(text));
+		err_unavailable(reterr, 1, "the connection to the database failed: %.*s",
+				STR_ARGS(text));
 		return -EAGAIN;
 	}
 	/* For the log: an ERR_INTERNAL's text is not for clients. */
@@ -141,7 +153,8 @@ static void take_error(struct db_op *op, const PGresult *res)
 	const char *constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
 	struct err err = { 0 };
 	bool stale;
-	int r = db_sqlstate_error(sqlstate ? sqlstate : "", message ? message : PQresultErrorMessage(res), &stale, &err);
+	int r = db_sqlstate_error(sqlstate ? sqlstate : "",
+				  message ? message : PQresultErrorMessage(res), &stale, &err);
 
 	if (op->waiter && op->result == 0 && constraint && r == -EEXIST) {
 		struct str name = str_from(constraint);
@@ -166,7 +179,8 @@ static void take_rows(struct db_op *op, const struct db_step *step, PGresult *re
 
 void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res)
 {
-	/* Past the last command the commit itself failed: a deferred constraint, a serialisation failure. */
+	/* Past the last command the commit itself failed: a deferred constraint, a serialisation
+	 * failure. */
 	const struct db_step *step = op->step < op->n_steps ? &op->steps[op->step] : NULL;
 	ExecStatusType status = PQresultStatus(res);
 	bool fine = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside net/db. db.c owns the pool, the queue and the waiting fibers; db_conn.c owns one connection, what is
- * under way on it and when it is cut; db_pipeline.c turns a segment into protocol messages and
- * results back into an outcome; db_value.c is binary parameters and results; db_conninfo.c the url.
+ * Inside net/db. db.c owns the pool, the queue and the waiting fibers; db_conn.c owns one
+ * connection, what is under way on it and when it is cut; db_pipeline.c turns a segment into
+ * protocol messages and results back into an outcome; db_value.c is binary parameters and results;
+ * db_conninfo.c the url.
  *
- * An op is one segment. It is in the queue, or in the list of the connection that carries it, never both;
- * it dies at its sync or with its connection. Its waiter may leave earlier: then op->waiter is NULL.
+ * An op is one segment. It is in the queue, or in the list of the connection that carries it, never
+ * both; it dies at its sync or with its connection. Its waiter may leave earlier: then op->waiter
+ * is NULL.
  */
 #ifndef NET_DB_PRIVATE_H
 #define NET_DB_PRIVATE_H
@@ -48,8 +50,8 @@ struct db_waiter {
 
 struct db_op {
 	struct db_op *next, *prev;
-	struct db_conn *conn;             /* NULL: queued */
-	struct db_waiter *waiter;         /* NULL: left */
+	struct db_conn *conn;		  /* NULL: queued */
+	struct db_waiter *waiter;	  /* NULL: left */
 	const struct db_segment *segment; /* the waiter's; NULL once sent */
 	int64_t started_ms;
 	bool slow;
@@ -70,16 +72,16 @@ struct db_conn {
 	struct db *db;
 	enum db_conn_state state;
 	bool slow;
-	PGconn *pg;         /* NULL while down */
+	PGconn *pg;	    /* NULL while down */
 	struct event event; /* on pg's socket; initialised when has_event */
 	bool has_event;
 	short event_mask;
-	struct timer timer; /* down: next attempt; connecting: limit; up: watchdog */
+	struct timer timer;	/* down: next attempt; connecting: limit; up: watchdog */
 	struct loop_task retry; /* down, when even the timer could not start */
 	int64_t backoff_ms;
 	int64_t head_since_ms; /* when the oldest op became the oldest */
 	struct db_op_list under_way;
-	bool ready[DB_STATEMENTS_MAX];     /* prepared on this connection, confirmed by the server */
+	bool ready[DB_STATEMENTS_MAX]; /* prepared on this connection, confirmed by the server */
 	bool preparing[DB_STATEMENTS_MAX]; /* asked for, not yet confirmed */
 };
 
@@ -124,13 +126,15 @@ void db_conn_cut(struct db_conn *c, const char *reason);
 void db_conn_done(struct db_conn *c);
 
 /* db_pipeline.c */
-/* Writes the op's commands and its Sync into libpq; -EIO: libpq refused, the connection is of no more use. */
+/* Writes the op's commands and its Sync into libpq; -EIO: libpq refused, the connection is of no
+ * more use. */
 int db_pipeline_write(struct db_conn *c, struct db_op *op);
 /* Takes one result (not NULL, not a sync) for the op's current step. Owns res. */
 void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res);
-/* What a caller is told for a SQLSTATE (five characters, or "" when libpq itself gave up). *ret_stale: this session
- * cannot do better, another one may. */
-int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale, struct err *reterr);
+/* What a caller is told for a SQLSTATE (five characters, or "" when libpq itself gave up).
+ * *ret_stale: this session cannot do better, another one may. */
+int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale,
+		      struct err *reterr);
 
 /* db_value.c */
 struct db_encoded {
@@ -139,7 +143,8 @@ struct db_encoded {
 	int lengths[DB_PARAMS_MAX], formats[DB_PARAMS_MAX];
 	char room[DB_PARAMS_MAX][8];
 };
-/* 0, or -EINVAL: a text that PostgreSQL would refuse, too many parameters, a number out of its type's range. */
+/* 0, or -EINVAL: a text that PostgreSQL would refuse, too many parameters, a number out of its
+ * type's range. */
 int db_params_check(const struct db_param *params, int n) MUST_CHECK;
 /* e refers to params. */
 void db_params_encode(const struct db_param *params, int n, struct db_encoded *e);
@@ -151,8 +156,10 @@ struct db_conninfo {
 	char **owned;
 	size_t n, max;
 };
-/* Parses the url, resolves host names, adds limits. -EINVAL, -EAGAIN (a name does not resolve), -ENOMEM. */
-int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret, struct err *reterr) MUST_CHECK;
+/* Parses the url, resolves host names, adds limits. -EINVAL, -EAGAIN (a name does not resolve),
+ * -ENOMEM. */
+int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret,
+		    struct err *reterr) MUST_CHECK;
 void db_conninfo_free(struct db_conninfo *ci);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A plain blocking connection for commands that run outside the loop (todod migrate). Nothing here knows fibers;
- * each call takes as long as the server takes.
+ * A plain blocking connection for commands that run outside the loop (todod migrate). Nothing here
+ * knows fibers; each call takes as long as the server takes.
  */
-#include "net/db.h"
+#include "net/db_session.h"
+
+#include "base/str.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -28,10 +30,13 @@ static void ignore_notice(void *arg, const char *message)
 	(void)message;
 }
 
-int db_session_open(const char *url, const char *application_name, struct db_session **ret, struct err *reterr)
+int db_session_open(const char *url, const char *application_name, struct db_session **ret,
+		    struct err *reterr)
 {
-	/* The url may be a whole connection string: it is expanded because it is the first dbname. */
-	const char *keywords[] = { "dbname", "application_name", "connect_timeout", "client_encoding", NULL };
+	/* The url may be a whole connection string: it is expanded because it is the first dbname.
+	 */
+	const char *keywords[] = { "dbname", "application_name", "connect_timeout",
+				   "client_encoding", NULL };
 	const char *values[] = { url, application_name, "10", "UTF8", NULL };
 	struct db_session *s = calloc(1, sizeof(*s));
 	int r;

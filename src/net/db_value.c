@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values on the wire, in PostgreSQL's binary formats both ways: integers big-endian, timestamptz as microseconds
- * since 2000-01-01, text as its bytes with a length (so no terminating NUL is needed, and one inside is refused before the
- * server would). A struct db_result is libpq's PGresult under another name: one allocation, no copy.
+ * Values on the wire, in PostgreSQL's binary formats both ways: integers big-endian, timestamptz as
+ * microseconds since 2000-01-01, text as its bytes with a length (so no terminating NUL is needed,
+ * and one inside is refused before the server would). A struct db_result is libpq's PGresult under
+ * another name: one allocation, no copy.
  */
 #include "db_private.h"
 
@@ -13,8 +14,16 @@
 
 /* pg_type.dat of PostgreSQL; they never change. */
 enum {
-	OID_BOOL = 16, OID_BYTEA = 17, OID_NAME = 19, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_TEXT = 25,
-	OID_VARCHAR = 1043, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950,
+	OID_BOOL = 16,
+	OID_BYTEA = 17,
+	OID_NAME = 19,
+	OID_INT8 = 20,
+	OID_INT2 = 21,
+	OID_INT4 = 23,
+	OID_TEXT = 25,
+	OID_VARCHAR = 1043,
+	OID_TIMESTAMPTZ = 1184,
+	OID_UUID = 2950,
 };
 
 /* 2000-01-01T00:00:00Z. */
@@ -23,8 +32,9 @@ static const int64_t PG_EPOCH_US = INT64_C(946684800000000);
 static Oid oid_of(enum db_type type)
 {
 	static const Oid oids[] = {
-		[DB_TEXT] = OID_TEXT, [DB_I64] = OID_INT8, [DB_I32] = OID_INT4, [DB_I16] = OID_INT2,
-		[DB_BOOL] = OID_BOOL, [DB_TIME] = OID_TIMESTAMPTZ, [DB_UUID] = OID_UUID, [DB_BYTES] = OID_BYTEA,
+		[DB_TEXT] = OID_TEXT, [DB_I64] = OID_INT8,    [DB_I32] = OID_INT4,
+		[DB_I16] = OID_INT2,  [DB_BOOL] = OID_BOOL,   [DB_TIME] = OID_TIMESTAMPTZ,
+		[DB_UUID] = OID_UUID, [DB_BYTES] = OID_BYTEA,
 	};
 
 	return oids[type];
@@ -36,7 +46,8 @@ static bool param_fits(const struct db_param *p)
 	case DB_NULL:
 		return p->null_of != DB_NULL;
 	case DB_TEXT:
-		return p->v.str.n <= INT_MAX && utf8_valid(p->v.str) && (p->v.str.n == 0 || !memchr(p->v.str.p, 0, p->v.str.n));
+		return p->v.str.n <= INT_MAX && utf8_valid(p->v.str) &&
+		       (p->v.str.n == 0 || !memchr(p->v.str.p, 0, p->v.str.n));
 	case DB_BYTES:
 		return p->v.str.n <= INT_MAX;
 	case DB_I16:
@@ -207,7 +218,8 @@ int64_t db_time(const struct db_result *r, int row, int column)
 	assert(s.n == sizeof(v) && PQftype(unwrap(r), column) == OID_TIMESTAMPTZ);
 	memcpy(&v, s.p, sizeof(v));
 	us = (int64_t)be64toh(v);
-	/* "infinity" has no place in our columns; it stays at the end of the scale instead of wrapping. */
+	/* "infinity" has no place in our columns; it stays at the end of the scale instead of
+	 * wrapping. */
 	return us > INT64_MAX - PG_EPOCH_US ? INT64_MAX : us + PG_EPOCH_US;
 }
 

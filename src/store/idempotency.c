@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stored answers. The row is made by the writes of store/tasks; here it is found again. It lives for 24 hours of the
- * database's clock; an older one is invisible to every lookup, and the one that follows a collision removes it, so that
- * hot writes never pay for expiry.
+ * Stored answers. The row is made by the writes of store/tasks; here it is found again. It lives
+ * for 24 hours of the database's clock; an older one is invisible to every lookup, and the one that
+ * follows a collision removes it, so that hot writes never pay for expiry.
  */
 #include "idempotency_private.h"
 #include "results_private.h"
@@ -28,7 +28,8 @@ static const struct db_statement FORGET_EXPIRED = {
 
 enum { COL_BODY_SHA256, COL_STATUS, COL_ETAG, COL_LOCATION, COL_ANSWER };
 
-void idempotency_lookup_params(const struct idempotency_key *key, struct db_param out[IDEMPOTENCY_LOOKUP_PARAMS])
+void idempotency_lookup_params(const struct idempotency_key *key,
+			       struct db_param out[IDEMPOTENCY_LOOKUP_PARAMS])
 {
 	const struct db_param params[] = {
 		DB_PARAM_TEXT(key->user_id),
@@ -41,7 +42,8 @@ void idempotency_lookup_params(const struct idempotency_key *key, struct db_para
 	memcpy(out, params, sizeof(params));
 }
 
-bool idempotency_read(const struct db_result *r, const struct idempotency_key *key, struct idempotency_answer *ret)
+bool idempotency_read(const struct db_result *r, const struct idempotency_key *key,
+		      struct idempotency_answer *ret)
 {
 	struct str sha256 = { (const char *)key->body_sha256, SHA256_SIZE };
 
@@ -62,31 +64,31 @@ static struct db_param text_or_null(struct str s)
 	return s.p ? (struct db_param)DB_PARAM_TEXT(s) : (struct db_param)DB_PARAM_NULL(DB_TEXT);
 }
 
-void idempotency_record_params(const struct idempotency_key *key, const struct idempotency_answer *answer,
+void idempotency_record_params(const struct idempotency_key *key,
+			       const struct idempotency_answer *answer,
 			       struct db_param out[IDEMPOTENCY_RECORD_PARAMS])
 {
 	struct str sha256 = { (const char *)key->body_sha256, SHA256_SIZE };
 	const struct db_param params[] = {
-		DB_PARAM_TEXT(key->method),
-		DB_PARAM_TEXT(key->path),
-		DB_PARAM_TEXT(key->key),
-		DB_PARAM_BYTES(sha256),
-		DB_PARAM_I16(answer->status),
-		text_or_null(answer->etag),
-		text_or_null(answer->location),
-		DB_PARAM_TEXT(answer->body),
+		DB_PARAM_TEXT(key->method),	DB_PARAM_TEXT(key->path),
+		DB_PARAM_TEXT(key->key),	DB_PARAM_BYTES(sha256),
+		DB_PARAM_I16(answer->status),	text_or_null(answer->etag),
+		text_or_null(answer->location), DB_PARAM_TEXT(answer->body),
 	};
 
 	static_assert(ARRAY_SIZE(params) == IDEMPOTENCY_RECORD_PARAMS, "one per column");
 	memcpy(out, params, sizeof(params));
 }
 
-int idempotency_lookup_wait(struct db *db, struct arena *arena, const struct idempotency_key *key, bool *ret_found,
-			    struct idempotency_answer *ret, struct err *reterr)
+int idempotency_lookup_wait(struct db *db, struct arena *arena, const struct idempotency_key *key,
+			    bool *ret_found, struct idempotency_answer *ret, struct err *reterr)
 {
 	struct db_param params[IDEMPOTENCY_LOOKUP_PARAMS];
-	const struct db_query queries[] = { { &FORGET_EXPIRED, params }, { &IDEMPOTENCY_LOOKUP, params } };
-	const struct db_segment segment = { .user_id = key->user_id, .queries = queries, .n_queries = 2 };
+	const struct db_query queries[] = { { &FORGET_EXPIRED, params },
+					    { &IDEMPOTENCY_LOOKUP, params } };
+	const struct db_segment segment = { .user_id = key->user_id,
+					    .queries = queries,
+					    .n_queries = 2 };
 	struct db_result *results[2];
 	int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ownership of query results in the store: a result goes to the arena of the request, whole, and everything
- * read from it stays a view.
+ * Ownership of query results in the store: a result goes to the arena of the request, whole, and
+ * everything read from it stays a view.
  */
 #include "results_private.h"
 

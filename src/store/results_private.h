@@ -9,7 +9,8 @@
 #include "net/db.h"
 
 /* The arena frees the n results. -ENOMEM (err says 503): all of them are freed already. */
-int results_keep(struct arena *arena, struct db_result **results, size_t n, struct err *reterr) MUST_CHECK;
+int results_keep(struct arena *arena, struct db_result **results, size_t n,
+		 struct err *reterr) MUST_CHECK;
 /* A view; .p is NULL for a null. */
 struct str results_text(const struct db_result *r, int row, int column);
 

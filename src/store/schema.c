@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Migrations: embedded, applied in order, remembered with the SHA-256 of what was applied, so that a file edited after
- * the fact is noticed instead of being silently not run. The advisory lock lets several `todod migrate` start
- * at once; the later ones find nothing to do.
+ * Migrations: embedded, applied in order, remembered with the SHA-256 of what was applied, so that
+ * a file edited after the fact is noticed instead of being silently not run. The advisory lock lets
+ * several `todod migrate` start at once; the later ones find nothing to do.
  */
 #include "embed_private.h"
 #include "store/schema.h"
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "net/db_session.h"
 
 #include <errno.h>
 
@@ -81,7 +82,8 @@ static int hex_of(struct str sql, char out[HEX_SIZE])
 }
 
 /* *ret: applied before, as it is now. */
-static int was_applied(struct db_session *s, const struct migration *m, const char *hex, bool *ret, struct err *reterr)
+static int was_applied(struct db_session *s, const struct migration *m, const char *hex, bool *ret,
+		       struct err *reterr)
 {
 	struct buf sql;
 	const char *known = "";
@@ -90,13 +92,15 @@ static int was_applied(struct db_session *s, const struct migration *m, const ch
 	buf_init(&sql, SCRIPT_MAX);
 	buf_printf(&sql, "SELECT sha256 FROM todod.migrations WHERE version = %d", m->number);
 	buf_append_char(&sql, '\0');
-	r = buf_status(&sql) < 0 ? out_of_memory(reterr) : db_session_value(s, sql.p, &known, reterr);
+	r = buf_status(&sql) < 0 ? out_of_memory(reterr)
+				 : db_session_value(s, sql.p, &known, reterr);
 	buf_done(&sql);
 	if (r < 0)
 		return r;
 	if (*known && strcmp(known, hex) != 0) {
 		err_set(reterr, &ERR_INTERNAL, NULL,
-			"migration %s was applied in another form; applied migrations never change, add a new one",
+			"migration %s was applied in another form; applied migrations never "
+			"change, add a new one",
 			m->name);
 		return -EINVAL;
 	}
@@ -105,27 +109,32 @@ static int was_applied(struct db_session *s, const struct migration *m, const ch
 }
 
 /* The script and its record are one simple query, hence one transaction. */
-static int apply(struct db_session *s, const struct migration *m, const char *hex, struct err *reterr)
+static int apply(struct db_session *s, const struct migration *m, const char *hex,
+		 struct err *reterr)
 {
 	struct buf script;
 	int r;
 
 	buf_init(&script, SCRIPT_MAX);
 	buf_append_str(&script, m->sql);
-	buf_printf(&script, "\n;INSERT INTO todod.migrations (version, name, sha256) VALUES (%d, '%s', '%s')", m->number,
-		   m->name, hex);
+	buf_printf(
+		&script,
+		"\n;INSERT INTO todod.migrations (version, name, sha256) VALUES (%d, '%s', '%s')",
+		m->number, m->name, hex);
 	buf_append_char(&script, '\0');
-	r = buf_status(&script) < 0 ? out_of_memory(reterr) : db_session_script(s, script.p, reterr);
+	r = buf_status(&script) < 0 ? out_of_memory(reterr)
+				    : db_session_script(s, script.p, reterr);
 	buf_done(&script);
 	return r;
 }
 
-static int migrate_one(struct db_session *s, const struct migration *m, schema_applied_fn *applied, void *arg,
-		       struct err *reterr)
+static int migrate_one(struct db_session *s, const struct migration *m, schema_applied_fn *applied,
+		       void *arg, struct err *reterr)
 {
 	char hex[HEX_SIZE];
 	bool done = false;
-	int r = hex_of(m->sql, hex) < 0 ? out_of_memory(reterr) : was_applied(s, m, hex, &done, reterr);
+	int r = hex_of(m->sql, hex) < 0 ? out_of_memory(reterr)
+					: was_applied(s, m, hex, &done, reterr);
 
 	if (r < 0 || done)
 		return r;
@@ -137,7 +146,8 @@ static int migrate_one(struct db_session *s, const struct migration *m, schema_a
 	return 0;
 }
 
-static int migrate_all(struct db_session *s, schema_applied_fn *applied, void *arg, struct err *reterr)
+static int migrate_all(struct db_session *s, schema_applied_fn *applied, void *arg,
+		       struct err *reterr)
 {
 	const struct migration migrations[] = {
 #define MIGRATION(number, name) { (number), #name, EMBEDDED(migration_##number) },
@@ -168,15 +178,19 @@ int schema_migrate(const char *url, schema_applied_fn *applied, void *arg, struc
 	return r;
 }
 
-/* Asked first: a query that names a missing table is an error, not an answer. Needs no right on the schema. */
+/* Asked first: a query that names a missing table is an error, not an answer. Needs no right on the
+ * schema. */
 static const struct db_statement HAS_MIGRATIONS = {
 	"schema_has_migrations",
-	"SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+	"SELECT count(*) FROM pg_catalog.pg_class c "
+	"JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
 	"WHERE n.nspname = 'todod' AND c.relname = 'migrations'",
 	0,
 };
 static const struct db_statement VERSION = {
-	"schema_version", "SELECT coalesce(max(version), 0) FROM todod.migrations", 0,
+	"schema_version",
+	"SELECT coalesce(max(version), 0) FROM todod.migrations",
+	0,
 };
 
 static int ask(struct db *db, const struct db_statement *s, int64_t *ret, struct err *reterr)
@@ -202,7 +216,9 @@ int schema_check_wait(struct db *db, struct err *reterr)
 		r = ask(db, &VERSION, &version, reterr);
 	if (r < 0 || version >= schema_version())
 		return r;
-	err_unavailable(reterr, 1, "the database is at schema version %lld, this binary needs %d: run `todod migrate`",
-			(long long)version, schema_version());
+	err_unavailable(
+		reterr, 1,
+		"the database is at schema version %lld, this binary needs %d: run `todod migrate`",
+		(long long)version, schema_version());
 	return -EAGAIN;
 }

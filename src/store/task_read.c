@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reads of tasks, and ids for new ones. Rows become struct task without copying: strings are views into the
- * result, which the arena frees.
+ * The reads of tasks, and ids for new ones. Rows become struct task without copying: strings are
+ * views into the result, which the arena frees.
  */
 #include "idempotency_private.h"
 #include "results_private.h"
@@ -10,26 +10,45 @@
 #include <assert.h>
 #include <errno.h>
 
-#define COLUMNS "id, title, description, completed, completed_at, priority, version, created_at, updated_at"
-enum { COL_ID, COL_TITLE, COL_DESCRIPTION, COL_COMPLETED, COL_COMPLETED_AT, COL_PRIORITY, COL_VERSION,
-       COL_CREATED_AT, COL_UPDATED_AT };
+#define COLUMNS \
+	"id, title, description, completed, completed_at, priority, version, created_at, updated_at"
+enum {
+	COL_ID,
+	COL_TITLE,
+	COL_DESCRIPTION,
+	COL_COMPLETED,
+	COL_COMPLETED_AT,
+	COL_PRIORITY,
+	COL_VERSION,
+	COL_CREATED_AT,
+	COL_UPDATED_AT
+};
 
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC LIMIT "
 
 static const struct db_statement GET = {
-	"task_get", "SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1 AND id = $2", 2,
+	"task_get",
+	"SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1 AND id = $2",
+	2,
 };
 static const struct db_statement LIST_FIRST = {
-	"task_list_first", "SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1" NEWEST_FIRST "$2", 2,
+	"task_list_first",
+	"SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1" NEWEST_FIRST "$2",
+	2,
 };
 static const struct db_statement LIST_AFTER = {
 	"task_list_after",
-	"SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1 AND (created_at, id) < ($3, $4)" NEWEST_FIRST "$2", 4,
+	"SELECT " COLUMNS
+	" FROM todod.tasks WHERE user_id = $1 AND (created_at, id) < ($3, $4)" NEWEST_FIRST "$2",
+	4,
 };
 static const struct db_statement COUNT = {
-	"task_count", "SELECT tasks FROM todod.user_counters WHERE user_id = $1", 1,
+	"task_count",
+	"SELECT tasks FROM todod.user_counters WHERE user_id = $1",
+	1,
 };
-static const struct db_statement NEXT_ID_BLOCK = { "task_id_block", "SELECT nextval('todod.task_id_blocks')", 0 };
+static const struct db_statement NEXT_ID_BLOCK = { "task_id_block",
+						   "SELECT nextval('todod.task_id_blocks')", 0 };
 
 static void read_task(const struct db_result *r, int row, struct str user_id, struct task *ret)
 {
@@ -39,7 +58,9 @@ static void read_task(const struct db_result *r, int row, struct str user_id, st
 		.title = db_text(r, row, COL_TITLE),
 		.description = results_text(r, row, COL_DESCRIPTION),
 		.completed = db_bool(r, row, COL_COMPLETED),
-		.completed_at_us = db_is_null(r, row, COL_COMPLETED_AT) ? 0 : db_time(r, row, COL_COMPLETED_AT),
+		.completed_at_us = db_is_null(r, row, COL_COMPLETED_AT)
+					   ? 0
+					   : db_time(r, row, COL_COMPLETED_AT),
 		.priority = (enum task_priority)db_i64(r, row, COL_PRIORITY),
 		.version = db_i64(r, row, COL_VERSION),
 		.created_at_us = db_time(r, row, COL_CREATED_AT),
@@ -48,12 +69,15 @@ static void read_task(const struct db_result *r, int row, struct str user_id, st
 }
 
 int task_store_get_wait(struct db *db, struct arena *arena, struct str user_id, int64_t id,
-			const struct idempotency_key *key, struct task_lookup *ret, struct err *reterr)
+			const struct idempotency_key *key, struct task_lookup *ret,
+			struct err *reterr)
 {
 	const struct db_param params[] = { DB_PARAM_TEXT(user_id), DB_PARAM_I64(id) };
 	struct db_param key_params[IDEMPOTENCY_LOOKUP_PARAMS];
 	const struct db_query queries[] = { { &GET, params }, { &IDEMPOTENCY_LOOKUP, key_params } };
-	const struct db_segment segment = { .user_id = user_id, .queries = queries, .n_queries = key ? 2 : 1 };
+	const struct db_segment segment = { .user_id = user_id,
+					    .queries = queries,
+					    .n_queries = key ? 2 : 1 };
 	struct db_result *results[2];
 	struct task_lookup found = { .found = false };
 	int r;
@@ -74,8 +98,9 @@ int task_store_get_wait(struct db *db, struct arena *arena, struct str user_id, 
 	return 0;
 }
 
-static int read_list(struct arena *arena, const struct db_result *rows, const struct db_result *count,
-		     struct str user_id, struct task_list *ret, struct err *reterr)
+static int read_list(struct arena *arena, const struct db_result *rows,
+		     const struct db_result *count, struct str user_id, struct task_list *ret,
+		     struct err *reterr)
 {
 	int n = db_rows(rows);
 	struct task *tasks = arena_alloc(arena, (size_t)n * sizeof(*tasks));
@@ -102,9 +127,13 @@ int task_store_list_wait(struct db *db, struct arena *arena, const struct task_l
 		DB_PARAM_TIME(query->after_created_at_us),
 		DB_PARAM_I64(query->after_id),
 	};
-	const struct db_query queries[] = { { query->after ? &LIST_AFTER : &LIST_FIRST, params }, { &COUNT, params } };
+	const struct db_query queries[] = { { query->after ? &LIST_AFTER : &LIST_FIRST, params },
+					    { &COUNT, params } };
 	const struct db_segment segment = {
-		.user_id = query->user_id, .queries = queries, .n_queries = 2, .slow = query->slow,
+		.user_id = query->user_id,
+		.queries = queries,
+		.n_queries = 2,
+		.slow = query->slow,
 	};
 	struct db_result *results[2];
 	int r;
@@ -160,7 +189,8 @@ static void add_block(struct task_ids *ids, int64_t next, int64_t end)
 	ids->n_blocks++;
 }
 
-/* The stock is low: this fiber, which has its id already, fetches the next block while others live on the rest. */
+/* The stock is low: this fiber, which has its id already, fetches the next block while others live
+ * on the rest. */
 static int fetch_ahead(struct task_ids *ids, struct db *db)
 {
 	int64_t first;

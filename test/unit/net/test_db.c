@@ -1,30 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * net/db against a real PostgreSQL: values, transactions by segment, and what goes wrong: violations inside pipelines,
- * sessions killed, statements over time, limits of connections, a server stopped and started. The server's own text
- * output is the oracle of the binary formats.
+ * net/db against a real PostgreSQL: values, transactions by segment, and what goes wrong:
+ * violations inside pipelines, sessions killed, statements over time, limits of connections, a
+ * server stopped and started. The server's own text output is the oracle of the binary formats.
  */
 #include "test/unit/support/pg_fixture.h"
 
 #include "base/time.h"
 #include "base/uuid.h"
+#include "net/db_session.h"
 
 #include <errno.h>
 
 /* DB_PARAM_TEXT for tables, whose initialisers must be constant. */
-#define TEXT(literal) { .type = DB_TEXT, .v.str = { (literal), sizeof(literal) - 1 } }
-#define BYTES(literal) { .type = DB_BYTES, .v.str = { (literal), sizeof(literal) - 1 } }
+#define TEXT(literal)                                                       \
+	{                                                                   \
+		.type = DB_TEXT, .v.str = {(literal), sizeof(literal) - 1 } \
+	}
+#define BYTES(literal)                                                       \
+	{                                                                    \
+		.type = DB_BYTES, .v.str = {(literal), sizeof(literal) - 1 } \
+	}
 
 static const struct db_statement ONE = { "one", "SELECT 1", 0 };
 static const struct db_statement ECHO = { "echo", "SELECT $1", 1 };
-static const struct db_statement USER_IS = { "user_is", "SELECT coalesce(current_setting('app.user_id', true), '')", 0 };
-static const struct db_statement SLEEP = { "sleep", "SELECT pg_sleep($1::bigint / 1000.0)::text", 1 };
+static const struct db_statement USER_IS = {
+	"user_is", "SELECT coalesce(current_setting('app.user_id', true), '')", 0
+};
+static const struct db_statement SLEEP = { "sleep", "SELECT pg_sleep($1::bigint / 1000.0)::text",
+					   1 };
 static const struct db_statement INSERT = { "insert", "INSERT INTO t (k) VALUES ($1)", 1 };
 static const struct db_statement COUNT = { "count", "SELECT count(*) FROM t", 0 };
 
 /* One statement; *ret may be NULL. */
-static int run1(struct db *db, const struct db_statement *s, const struct db_param *params, struct db_result **ret,
-		char *constraint, struct err *err)
+static int run1(struct db *db, const struct db_statement *s, const struct db_param *params,
+		struct db_result **ret, char *constraint, struct err *err)
 {
 	const struct db_query query = { s, params };
 	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
@@ -91,20 +101,25 @@ static const struct value_case {
 	  "na\xc3\xafve \xf0\x9f\x98\x80 'quoted' \\ $1" },
 	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(0), "1970-01-01 00:00:00" },
 	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(-1), "1969-12-31 23:59:59.999999" },
-	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(INT64_C(1795262400123456)), "2026-11-21 12:00:00.123456" },
-	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(INT64_C(253402300799000000)), "9999-12-31 23:59:59" },
+	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(INT64_C(1795262400123456)),
+	  "2026-11-21 12:00:00.123456" },
+	{ "SELECT ($1 AT TIME ZONE 'UTC')::text", DB_PARAM_TIME(INT64_C(253402300799000000)),
+	  "9999-12-31 23:59:59" },
 	{ "SELECT encode($1, 'hex')", BYTES("\0\xff\x01"), "00ff01" },
 	{ "SELECT $1::text",
-	  { .type = DB_UUID, .v.uuid.bytes = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xff } },
+	  { .type = DB_UUID,
+	    .v.uuid.bytes = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xff } },
 	  "01020304-0506-0708-090a-0b0c0d0e0fff" },
 	{ "SELECT ($1 IS NULL)::text", DB_PARAM_NULL(DB_TEXT), "true" },
-	{ "SELECT ($1 IS NULL)::text || pg_typeof($1)", DB_PARAM_NULL(DB_TIME), "truetimestamp with time zone" },
+	{ "SELECT ($1 IS NULL)::text || pg_typeof($1)", DB_PARAM_NULL(DB_TIME),
+	  "truetimestamp with time zone" },
 	{ "SELECT pg_typeof($1)::text", DB_PARAM_I16(1), "smallint" },
 };
 
 static void values_fiber(void *arg)
 {
-	static struct db_statement statements[ARRAY_SIZE(value_cases)]; /* a statement is its address */
+	static struct db_statement
+		statements[ARRAY_SIZE(value_cases)]; /* a statement is its address */
 	static char names[ARRAY_SIZE(value_cases)][16];
 	struct db_config config = pg_config(pg.app_url);
 	struct db *db;
@@ -118,7 +133,8 @@ static void values_fiber(void *arg)
 
 		snprintf(names[i], sizeof(names[i]), "value_%zu", i);
 		statements[i] = (struct db_statement){ names[i], c->sql, 1 };
-		ck_assert_msg(run1(db, &statements[i], &c->param, &r, NULL, &err) == 0, "%s: %s", c->text, err.text);
+		ck_assert_msg(run1(db, &statements[i], &c->param, &r, NULL, &err) == 0, "%s: %s",
+			      c->text, err.text);
 		ck_assert_msg(str_eq(db_text(r, 0, 0), str_from(c->text)), "%zu: %.*s is not %s", i,
 			      STR_ARGS(db_text(r, 0, 0)), c->text);
 		db_result_free(r);
@@ -143,8 +159,13 @@ static void echo_fiber(void *arg)
 		7,
 	};
 	const struct db_param p[] = {
-		DB_PARAM_I64(INT64_MIN), DB_PARAM_I32(-70000), DB_PARAM_I16(-7), DB_PARAM_BOOL(true),
-		DB_PARAM_TIME(-62135596800000000), DB_PARAM_TEXT(STR("\xe2\x82\xac")), DB_PARAM_BYTES(STR("a\0b")),
+		DB_PARAM_I64(INT64_MIN),
+		DB_PARAM_I32(-70000),
+		DB_PARAM_I16(-7),
+		DB_PARAM_BOOL(true),
+		DB_PARAM_TIME(-62135596800000000),
+		DB_PARAM_TEXT(STR("\xe2\x82\xac")),
+		DB_PARAM_BYTES(STR("a\0b")),
 	};
 	struct db_config config = pg_config(pg.app_url);
 	struct db *db = pg_open(&config);
@@ -178,9 +199,15 @@ START_TEST(test_values_come_back)
 END_TEST
 
 static const struct db_param bad_params[] = {
-	TEXT("a\0b"),      TEXT("\xff"),         TEXT("\xed\xa0\x80"),
-	TEXT("\xc0\x80"),  DB_PARAM_I16(32768),                DB_PARAM_I16(-32769),
-	DB_PARAM_I32(INT64_C(1) << 31),  DB_PARAM_NULL(DB_NULL),             DB_PARAM_TIME(INT64_MIN),
+	TEXT("a\0b"),
+	TEXT("\xff"),
+	TEXT("\xed\xa0\x80"),
+	TEXT("\xc0\x80"),
+	DB_PARAM_I16(32768),
+	DB_PARAM_I16(-32769),
+	DB_PARAM_I32(INT64_C(1) << 31),
+	DB_PARAM_NULL(DB_NULL),
+	DB_PARAM_TIME(INT64_MIN),
 };
 
 static void bad_params_fiber(void *arg)
@@ -188,7 +215,9 @@ static void bad_params_fiber(void *arg)
 	struct db_config config = pg_config(pg.app_url);
 	struct db *db = pg_open(&config);
 	const struct db_query query = { &ONE, NULL };
-	const struct db_segment bad_user = { .user_id = STR("\xff"), .queries = &query, .n_queries = 1 };
+	const struct db_segment bad_user = { .user_id = STR("\xff"),
+					     .queries = &query,
+					     .n_queries = 1 };
 	const struct db_segment empty = { .queries = &query, .n_queries = 0 };
 	struct db_result *r = NULL;
 	struct err err = { 0 };
@@ -216,7 +245,9 @@ END_TEST
 static void atomic_fiber(void *arg)
 {
 	const struct db_param one = DB_PARAM_I64(1), two = DB_PARAM_I64(2);
-	const struct db_query failing[] = { { &INSERT, &one }, { &INSERT, &two }, { &INSERT, &one } };
+	const struct db_query failing[] = { { &INSERT, &one },
+					    { &INSERT, &two },
+					    { &INSERT, &one } };
 	const struct db_query fine[] = { { &INSERT, &one }, { &INSERT, &two }, { &COUNT, NULL } };
 	struct db_segment segment = { .queries = failing, .n_queries = 3 };
 	struct db_config config = pg_config(pg.app_url);
@@ -274,7 +305,9 @@ END_TEST
 
 static void user_fiber(void *arg)
 {
-	static const struct str users[] = { { "anna", 4 }, { "b'; DROP TABLE t --", 19 }, { NULL, 0 }, { "", 0 } };
+	static const struct str users[] = {
+		{ "anna", 4 }, { "b'; DROP TABLE t --", 19 }, { NULL, 0 }, { "", 0 }
+	};
 	struct db_config config = pg_config(pg.app_url);
 	const struct db_query query = { &USER_IS, NULL };
 	struct db *db;
@@ -284,7 +317,9 @@ static void user_fiber(void *arg)
 	db = pg_open(&config);
 	/* One connection: what one segment set must not be seen by the next. */
 	for (size_t i = 0; i < 12; i++) {
-		const struct db_segment segment = { .user_id = users[i % 4], .queries = &query, .n_queries = 1 };
+		const struct db_segment segment = { .user_id = users[i % 4],
+						    .queries = &query,
+						    .n_queries = 1 };
 		struct db_result *r;
 
 		ck_assert_int_eq(db_run_wait(db, &segment, &r, NULL, NULL), 0);
@@ -333,7 +368,8 @@ static void insert_fiber(void *arg)
 	for (unsigned i = 0; i < c->rounds; i++) {
 		char constraint[64] = "";
 		int64_t n = c->next++;
-		int r = insert(c->db, n / 2, constraint, NULL); /* every second one is there already */
+		int r = insert(c->db, n / 2, constraint,
+			       NULL); /* every second one is there already */
 
 		count_outcome(c, r);
 		if (r == -EEXIST)
@@ -395,7 +431,8 @@ static void bounded_fiber(void *arg)
 	config.fast_depth = 4;
 	config.queue_max = 30;
 	c.db = pg_open(&config);
-	/* 800 fibers come in one turn of the loop: 4 are sent, 30 wait, and all others are refused 13 times. */
+	/* 800 fibers come in one turn of the loop: 4 are sent, 30 wait, and all others are refused
+	 * 13 times. */
 	crowd_run(&c, short_sleep_fiber, 800);
 	ck_assert_uint_eq(c.ok + c.again, 800 * 13);
 	ck_assert_uint_ge(c.again, (800 - 34) * 13);
@@ -546,7 +583,8 @@ static void timeout_fiber(void *arg)
 	config.fast_connections = 1;
 	db = pg_open(&config);
 	r = sleep_ms(db, 4000, &err);
-	/* By the server's timeout, or, without session settings, by the watchdog that cuts the connection. */
+	/* By the server's timeout, or, without session settings, by the watchdog that cuts the
+	 * connection. */
 	ck_assert_int_eq(r, prepare ? -ETIME : -EAGAIN);
 	ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
 	ck_assert_uint_gt(err.retry_after_s, 0);
@@ -563,8 +601,9 @@ START_TEST(test_a_statement_over_time)
 }
 END_TEST
 
-static const char KILL_ALL[] = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-			       "WHERE application_name = 'todod-test' AND datname = current_database()";
+static const char KILL_ALL[] =
+	"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+	"WHERE application_name = 'todod-test' AND datname = current_database()";
 
 static void kill_fiber(void *arg)
 {
@@ -629,7 +668,8 @@ static void prepare_fails_fiber(void *arg)
 	c.ok = c.other = 0;
 	crowd_run(&c, broken_fiber, 8);
 	ck_assert_uint_eq(c.ok, 40);
-	/* Its type changes below the prepared plan: one answer is 503 at most per connection, then it works again. */
+	/* Its type changes below the prepared plan: one answer is 503 at most per connection, then
+	 * it works again. */
 	pg_sql("ALTER TABLE not_there ALTER v TYPE integer");
 	c = (struct crowd){ .db = c.db, .rounds = 1 };
 	crowd_run(&c, broken_fiber, 1);
@@ -672,9 +712,9 @@ static const struct {
 	const char *sqlstate;
 	int result;
 } raised[] = {
-	{ "40001", -EAGAIN }, { "40P01", -EAGAIN }, { "53100", -EAGAIN }, { "53300", -EAGAIN }, { "57P03", -EAGAIN },
-	{ "57014", -ETIME },  { "55P03", -ETIME },  { "23505", -EEXIST }, { "23514", -EIO },    { "42501", -EIO },
-	{ "22021", -EIO },    { "P0001", -EIO },
+	{ "40001", -EAGAIN }, { "40P01", -EAGAIN }, { "53100", -EAGAIN }, { "53300", -EAGAIN },
+	{ "57P03", -EAGAIN }, { "57014", -ETIME },  { "55P03", -ETIME },  { "23505", -EEXIST },
+	{ "23514", -EIO },    { "42501", -EIO },    { "22021", -EIO },	  { "P0001", -EIO },
 };
 
 static void sqlstate_fiber(void *arg)
@@ -692,7 +732,9 @@ static void sqlstate_fiber(void *arg)
 		pg_await(db, true);
 		r = run1(db, &raise, &p, NULL, NULL, &err);
 		ck_assert_msg(r == raised[i].result, "%s gave %d", raised[i].sqlstate, r);
-		ck_assert_ptr_eq(err.kind, r == -EIO ? &ERR_INTERNAL : r == -EEXIST ? &ERR_CONFLICT : &ERR_UNAVAILABLE);
+		ck_assert_ptr_eq(err.kind, r == -EIO	  ? &ERR_INTERNAL
+					   : r == -EEXIST ? &ERR_CONFLICT
+							  : &ERR_UNAVAILABLE);
 		if (r == -EAGAIN || r == -ETIME)
 			ck_assert_uint_gt(err.retry_after_s, 0);
 	}
@@ -760,7 +802,8 @@ static void url_fiber(void *arg)
 		struct db *db = NULL;
 		struct err err = { 0 };
 
-		ck_assert_msg(db_new(&config, &db, &err) == urls[i].result, "%s: %s", urls[i].url, err.text);
+		ck_assert_msg(db_new(&config, &db, &err) == urls[i].result, "%s: %s", urls[i].url,
+			      err.text);
 		if (urls[i].result < 0) {
 			ck_assert_ptr_null(db);
 			ck_assert_msg(strstr(err.text, urls[i].says) != NULL, "%s", err.text);
@@ -808,7 +851,8 @@ static void server_do(const struct server *s, const char *command)
 }
 
 /* PostgreSQL refuses to run as root. */
-#define AS_POSTGRES "$( [ $(id -u) != 0 ] || echo runuser -u postgres -- ) /usr/lib/postgresql/15/bin/"
+#define AS_POSTGRES \
+	"$( [ $(id -u) != 0 ] || echo runuser -u postgres -- ) /usr/lib/postgresql/15/bin/"
 #define SERVER_START AS_POSTGRES "pg_ctl -s -w -D $D/data -l $D/log start >/dev/null"
 #define SERVER_STOP(mode) AS_POSTGRES "pg_ctl -s -w -m " mode " -D $D/data stop >/dev/null"
 
@@ -817,9 +861,12 @@ static void server_new(struct server *s)
 	snprintf(s->dir, sizeof(s->dir), "/tmp/todod-db-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(s->dir));
 	server_do(s, "[ $(id -u) != 0 ] || chown postgres $D");
-	server_do(s, AS_POSTGRES "initdb -N -A trust -U postgres -E UTF8 --locale=C -D $D/data >/dev/null");
-	server_do(s, "printf \"listen_addresses=''\nunix_socket_directories='$D'\nmax_connections=6\nfsync=off\n"
-		     "superuser_reserved_connections=1\nmax_wal_senders=0\n\" >> $D/data/postgresql.conf");
+	server_do(s, AS_POSTGRES
+		  "initdb -N -A trust -U postgres -E UTF8 --locale=C -D $D/data >/dev/null");
+	server_do(
+		s,
+		"printf \"listen_addresses=''\nunix_socket_directories='$D'\nmax_connections=6\nfsync=off\n"
+		"superuser_reserved_connections=1\nmax_wal_senders=0\n\" >> $D/data/postgresql.conf");
 	server_do(s, SERVER_START);
 	server_do(s, "psql -q -h $D -U postgres -d postgres -c 'CREATE ROLE app LOGIN' >/dev/null");
 	snprintf(s->url, sizeof(s->url), "postgresql:///postgres?user=app&host=%s", s->dir);
@@ -861,7 +908,8 @@ static void restart_fiber(void *arg)
 		back_ms = time_monotonic_ms();
 		pg_await(db, true);
 		ck_assert_int_eq(get_i64(db, &ONE), 1);
-		printf("back %lld ms after the server\n", (long long)(time_monotonic_ms() - back_ms));
+		printf("back %lld ms after the server\n",
+		       (long long)(time_monotonic_ms() - back_ms));
 	}
 	ck_assert_uint_eq(s->ups, 3);
 	ck_assert_uint_eq(s->downs, 2);
@@ -910,10 +958,14 @@ START_TEST(test_sessions)
 	struct err err = { 0 };
 	const char *v = NULL;
 
-	ck_assert_int_eq(db_session_open("host=/tmp/no-such-socket-directory", "t", &s, &err), -EIO);
+	ck_assert_int_eq(db_session_open("host=/tmp/no-such-socket-directory", "t", &s, &err),
+			 -EIO);
 	ck_assert_str_ne(err.text, "");
 	ck_assert_int_eq(db_session_open(pg.url, "t", &s, &err), 0);
-	ck_assert_int_eq(db_session_script(s, "CREATE TABLE a (v text); INSERT INTO a VALUES ('x'), ('y')", &err), 0);
+	ck_assert_int_eq(
+		db_session_script(s, "CREATE TABLE a (v text); INSERT INTO a VALUES ('x'), ('y')",
+				  &err),
+		0);
 	/* One transaction: the second statement undoes the first. */
 	ck_assert_int_eq(db_session_script(s, "DELETE FROM a; SELECT 1/0", &err), -EIO);
 	ck_assert_ptr_nonnull(strstr(err.text, "division by zero"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Migrations: from nothing, twice, edited afterwards, over the older product's tables; and what the catalogue must
- * say about every table with user data.
+ * Migrations: from nothing, twice, edited afterwards, over the older product's tables; and what the
+ * catalogue must say about every table with user data.
  *
  * Requirements: FT17, SE5.
  */
@@ -68,7 +68,8 @@ START_TEST(test_hashes_are_those_of_the_files)
 		char command[256], line[128] = "";
 		FILE *f;
 
-		snprintf(command, sizeof(command), "sha256sum src/store/migrations/%s.sql", PQgetvalue(res, i, 0));
+		snprintf(command, sizeof(command), "sha256sum src/store/migrations/%s.sql",
+			 PQgetvalue(res, i, 0));
 		f = popen(command, "r");
 		ck_assert_ptr_nonnull(f);
 		ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
@@ -100,7 +101,8 @@ START_TEST(test_a_failing_migration_leaves_nothing)
 	ck_assert_ptr_nonnull(strstr(err.text, "outbox"));
 	ck_assert_uint_eq(n_applied, 0);
 	ck_assert_int_eq(pg_long("SELECT count(*) FROM todod.migrations"), 0);
-	ck_assert_str_eq(pg_sql("SELECT coalesce(to_regclass('todod.tasks')::text, 'none')"), "none");
+	ck_assert_str_eq(pg_sql("SELECT coalesce(to_regclass('todod.tasks')::text, 'none')"),
+			 "none");
 	pg_sql("DROP TABLE todod.outbox");
 	migrate();
 	ck_assert_uint_eq(n_applied, (unsigned)schema_version());
@@ -111,9 +113,11 @@ START_TEST(test_an_unreachable_server)
 {
 	struct err err = { 0 };
 
-	ck_assert_int_eq(schema_migrate("host=/tmp/no-such-socket-directory", NULL, NULL, &err), -EIO);
+	ck_assert_int_eq(schema_migrate("host=/tmp/no-such-socket-directory", NULL, NULL, &err),
+			 -EIO);
 	ck_assert_str_ne(err.text, "");
-	ck_assert_int_eq(schema_migrate("host=/tmp/no-such-socket-directory", NULL, NULL, NULL), -EIO);
+	ck_assert_int_eq(schema_migrate("host=/tmp/no-such-socket-directory", NULL, NULL, NULL),
+			 -EIO);
 }
 END_TEST
 
@@ -145,18 +149,20 @@ static void make_old(const struct old_case *c)
 	/* Sessions of that product lived in UTC; the server need not. */
 	snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET TimeZone = 'Asia/Karachi'", pg.name);
 	pg_sql(sql);
-	snprintf(sql, sizeof(sql),
-		 "SET TimeZone = 'UTC'; CREATE TABLE public.%s (id serial PRIMARY KEY, user_id %s NOT NULL, title varchar(200) "
-		 "NOT NULL, description text, completed boolean NOT NULL DEFAULT false, created_at %s NOT NULL, updated_at "
-		 "%s NOT NULL)",
-		 c->table, c->user_type, c->time_type, c->time_type);
+	snprintf(
+		sql, sizeof(sql),
+		"SET TimeZone = 'UTC'; CREATE TABLE public.%s (id serial PRIMARY KEY, user_id %s NOT NULL, title varchar(200) "
+		"NOT NULL, description text, completed boolean NOT NULL DEFAULT false, created_at %s NOT NULL, updated_at "
+		"%s NOT NULL)",
+		c->table, c->user_type, c->time_type, c->time_type);
 	pg_sql(sql);
-	snprintf(sql, sizeof(sql),
-		 "INSERT INTO public.%s (id, user_id, title, description, completed, created_at, updated_at) VALUES "
-		 "(1, 'anna', 'Buy groceries', 'milk', false, '2025-12-01 10:00:00.5', '2025-12-01 10:00:00.5'), "
-		 "(2, 'anna', 'Pay bills', NULL, true, '2025-12-02 10:00', '2025-12-03 11:30'), "
-		 "(130, 'bilal', 'na\xc3\xafve', '', false, '2025-12-04 23:59:59', '2025-12-05 00:00')",
-		 c->table);
+	snprintf(
+		sql, sizeof(sql),
+		"INSERT INTO public.%s (id, user_id, title, description, completed, created_at, updated_at) VALUES "
+		"(1, 'anna', 'Buy groceries', 'milk', false, '2025-12-01 10:00:00.5', '2025-12-01 10:00:00.5'), "
+		"(2, 'anna', 'Pay bills', NULL, true, '2025-12-02 10:00', '2025-12-03 11:30'), "
+		"(130, 'bilal', 'na\xc3\xafve', '', false, '2025-12-04 23:59:59', '2025-12-05 00:00')",
+		c->table);
 	pg_sql(sql);
 }
 
@@ -166,7 +172,8 @@ START_TEST(test_the_older_products_tasks_come_along)
 	char sql[256], *before;
 
 	make_old(c);
-	snprintf(sql, sizeof(sql), "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM public.%s t", c->table);
+	snprintf(sql, sizeof(sql),
+		 "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM public.%s t", c->table);
 	before = strdup(pg_sql(sql));
 	migrate();
 	ck_assert_str_eq(pg_sql(sql), before);
@@ -178,16 +185,19 @@ START_TEST(test_the_older_products_tasks_come_along)
 		"1|anna|Buy groceries|milk|f|1|1|2025-12-01 10:00:00.5|2025-12-01 10:00:00.5\n"
 		"2|anna|Pay bills|t|1|1|2025-12-02 10:00:00|2025-12-03 11:30:00|2025-12-03 11:30:00\n"
 		"130|bilal|na\xc3\xafve|f|1|1|2025-12-04 23:59:59|2025-12-05 00:00:00");
-	ck_assert_str_eq(pg_sql("SELECT string_agg(user_id || tasks, ',' ORDER BY user_id) FROM todod.user_counters"),
-			 "anna2,bilal1");
+	ck_assert_str_eq(
+		pg_sql("SELECT string_agg(user_id || tasks, ',' ORDER BY user_id) FROM todod.user_counters"),
+		"anna2,bilal1");
 	/* The next block begins behind the highest id. */
 	ck_assert_int_eq(pg_long("SELECT nextval('todod.task_id_blocks')"), 193);
 	n_applied = 0;
 	migrate();
 	ck_assert_uint_eq(n_applied, 0);
 	ck_assert_int_eq(pg_long("SELECT count(*) FROM todod.tasks"), 3);
-	ck_assert_int_eq(pg_long("SELECT count(*) FROM pg_class WHERE relnamespace = 'todod'::regnamespace "
-				 "AND relname IN ('tasks', 'user_counters') AND NOT relforcerowsecurity"), 0);
+	ck_assert_int_eq(
+		pg_long("SELECT count(*) FROM pg_class WHERE relnamespace = 'todod'::regnamespace "
+			"AND relname IN ('tasks', 'user_counters') AND NOT relforcerowsecurity"),
+		0);
 }
 END_TEST
 
@@ -245,19 +255,22 @@ START_TEST(test_every_user_table_is_fenced)
 		"NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indpred IS NULL)",
 		"NOT a.attnotnull",
 		/* The setting reads '' after its transaction: no row may match that. */
-		"NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND pg_get_constraintdef(k.oid) "
-		"LIKE '%(user_id <> ''''::text)%')",
+		("NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND pg_get_constraintdef(k.oid) "
+		 "LIKE '%(user_id <> ''''::text)%')"),
 	};
 	char sql[512];
 
 	migrate();
-	ck_assert_int_ge(pg_long("SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = "
-				 "'user_id' WHERE c.relnamespace = 'todod'::regnamespace AND c.relkind = 'r'"), 4);
+	ck_assert_int_ge(
+		pg_long("SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = "
+			"'user_id' WHERE c.relnamespace = 'todod'::regnamespace AND c.relkind = 'r'"),
+		4);
 	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++) {
-		snprintf(sql, sizeof(sql),
-			 "SELECT string_agg(c.relname, ',') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND "
-			 "a.attname = 'user_id' WHERE c.relnamespace = 'todod'::regnamespace AND c.relkind = 'r' AND %s",
-			 lacking[i]);
+		snprintf(
+			sql, sizeof(sql),
+			"SELECT string_agg(c.relname, ',') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND "
+			"a.attname = 'user_id' WHERE c.relnamespace = 'todod'::regnamespace AND c.relkind = 'r' AND %s",
+			lacking[i]);
 		ck_assert_str_eq(pg_sql(sql), "");
 	}
 }
@@ -266,14 +279,18 @@ END_TEST
 START_TEST(test_the_api_role_is_narrow)
 {
 	migrate();
-	ck_assert_int_eq(pg_long("SELECT count(*) FROM pg_roles WHERE rolname = 'todod_api' AND NOT rolbypassrls AND NOT "
-				 "rolsuper AND NOT rolcanlogin AND NOT rolcreaterole AND NOT rolcreatedb"), 1);
-	ck_assert_int_eq(pg_long("SELECT count(*) FROM pg_class WHERE relowner = 'todod_api'::regrole"), 0);
-	ck_assert_str_eq(pg_sql("SELECT string_agg(table_name || ':' || privilege_type, ' ' ORDER BY table_name, privilege_type) "
-				"FROM information_schema.role_table_grants WHERE grantee = 'todod_api'"),
-			 "idempotency_keys:DELETE idempotency_keys:INSERT idempotency_keys:SELECT migrations:SELECT "
-			 "outbox:INSERT tasks:DELETE tasks:INSERT tasks:SELECT tasks:UPDATE "
-			 "user_counters:INSERT user_counters:SELECT user_counters:UPDATE");
+	ck_assert_int_eq(
+		pg_long("SELECT count(*) FROM pg_roles WHERE rolname = 'todod_api' AND NOT rolbypassrls AND NOT "
+			"rolsuper AND NOT rolcanlogin AND NOT rolcreaterole AND NOT rolcreatedb"),
+		1);
+	ck_assert_int_eq(
+		pg_long("SELECT count(*) FROM pg_class WHERE relowner = 'todod_api'::regrole"), 0);
+	ck_assert_str_eq(
+		pg_sql("SELECT string_agg(table_name || ':' || privilege_type, ' ' ORDER BY table_name, privilege_type) "
+		       "FROM information_schema.role_table_grants WHERE grantee = 'todod_api'"),
+		"idempotency_keys:DELETE idempotency_keys:INSERT idempotency_keys:SELECT migrations:SELECT "
+		"outbox:INSERT tasks:DELETE tasks:INSERT tasks:SELECT tasks:UPDATE "
+		"user_counters:INSERT user_counters:SELECT user_counters:UPDATE");
 }
 END_TEST
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The task store, as the narrow role the service has: each write with all it leaves, each refusal with nothing; repeated
- * keys; lists against the server's own ORDER BY; races; and rows of others, also for statements that name no user.
+ * The task store, as the narrow role the service has: each write with all it leaves, each refusal
+ * with nothing; repeated keys; lists against the server's own ORDER BY; races; and rows of others,
+ * also for statements that name no user.
  *
  * Requirements: SE3, SE10.
  */
@@ -56,7 +57,9 @@ static struct task sample(int64_t id, struct str user)
 
 static struct task_change change_of(const struct task *t)
 {
-	return (struct task_change){ .task = t, .event_id = uuid_v7(), .event = STR("{\"specversion\":\"1.0\"}") };
+	return (struct task_change){ .task = t,
+				     .event_id = uuid_v7(),
+				     .event = STR("{\"specversion\":\"1.0\"}") };
 }
 
 static void create(struct db *db, const struct task *t)
@@ -72,7 +75,8 @@ static struct task_lookup get(struct db *db, struct str user, int64_t id)
 	struct task_lookup l = { .found = false };
 	struct err err = { 0 };
 
-	ck_assert_msg(task_store_get_wait(db, arena, user, id, NULL, &l, &err) == 0, "%s", err.text);
+	ck_assert_msg(task_store_get_wait(db, arena, user, id, NULL, &l, &err) == 0, "%s",
+		      err.text);
 	return l;
 }
 
@@ -94,10 +98,11 @@ static void assert_same(const struct task *a, const struct task *b)
 /* Everything the store holds, to tell that a refusal left nothing. */
 static char *all_of_it(void)
 {
-	return strdup(pg_sql("SELECT md5(concat((SELECT string_agg(t::text, ',' ORDER BY t.user_id, t.id) FROM todod.tasks t), '/', "
-			     "(SELECT string_agg(o::text, ',' ORDER BY o.id) FROM todod.outbox o), '/', "
-			     "(SELECT string_agg(c::text, ',' ORDER BY c.user_id) FROM todod.user_counters c), '/', "
-			     "(SELECT string_agg(k::text, ',' ORDER BY k.user_id, k.key) FROM todod.idempotency_keys k)))"));
+	return strdup(pg_sql(
+		"SELECT md5(concat((SELECT string_agg(t::text, ',' ORDER BY t.user_id, t.id) FROM todod.tasks t), '/', "
+		"(SELECT string_agg(o::text, ',' ORDER BY o.id) FROM todod.outbox o), '/', "
+		"(SELECT string_agg(c::text, ',' ORDER BY c.user_id) FROM todod.user_counters c), '/', "
+		"(SELECT string_agg(k::text, ',' ORDER BY k.user_id, k.key) FROM todod.idempotency_keys k)))"));
 }
 
 static void assert_unchanged(char *before)
@@ -150,11 +155,15 @@ static void life_fiber(void *arg)
 START_TEST(test_a_task_from_birth_to_end)
 {
 	pg_run(life_fiber, NULL);
-	ck_assert_str_eq(pg_sql("SELECT string_agg(concat_ws('|', topic, user_id, sequence, event), ' ' ORDER BY id) "
-				"FROM todod.outbox"),
-			 "task-events|anna|1|{\"specversion\":\"1.0\"} task-events|anna|2|second task-events|anna|3|third");
-	ck_assert_int_eq(pg_long("SELECT count(DISTINCT part) FROM todod.outbox WHERE part BETWEEN 0 AND 15"), 1);
-	ck_assert_int_eq(pg_long("SELECT tasks FROM todod.user_counters WHERE user_id = 'anna'"), 0);
+	ck_assert_str_eq(
+		pg_sql("SELECT string_agg(concat_ws('|', topic, user_id, sequence, event), ' ' ORDER BY id) "
+		       "FROM todod.outbox"),
+		"task-events|anna|1|{\"specversion\":\"1.0\"} task-events|anna|2|second task-events|anna|3|third");
+	ck_assert_int_eq(
+		pg_long("SELECT count(DISTINCT part) FROM todod.outbox WHERE part BETWEEN 0 AND 15"),
+		1);
+	ck_assert_int_eq(pg_long("SELECT tasks FROM todod.user_counters WHERE user_id = 'anna'"),
+			 0);
 }
 END_TEST
 
@@ -162,7 +171,9 @@ static void stale_fiber(void *arg)
 {
 	struct db *db = open_db();
 	struct task t = sample(1, STR("anna")), other = sample(1, STR("bilal"));
-	const struct idempotency_key key = { STR("anna"), STR("PUT"), STR("/t/1"), STR("k"), { 1 } };
+	const struct idempotency_key key = {
+		STR("anna"), STR("PUT"), STR("/t/1"), STR("k"), { 1 }
+	};
 	const struct idempotency_answer answer = { .status = 200, .body = STR("{}") };
 	struct task_change c = change_of(&t);
 	struct err err = { 0 };
@@ -284,7 +295,8 @@ static void quota_fiber(void *arg)
 	crowd_run(&c, create_one_fiber, 5);
 	ck_assert_uint_eq(c.ok, 11);
 	ck_assert_uint_eq(c.other, 0);
-	ck_assert_int_eq(pg_long("SELECT tasks FROM todod.user_counters WHERE user_id = 'anna'"), 10000);
+	ck_assert_int_eq(pg_long("SELECT tasks FROM todod.user_counters WHERE user_id = 'anna'"),
+			 10000);
 	db_free(c.db);
 }
 
@@ -300,7 +312,10 @@ static const struct idempotency_key KEY = {
 	{ "anna", 4 }, { "POST", 4 }, { "/api/anna/tasks", 15 }, { "key-1", 5 }, { 1, 2, 3 },
 };
 static const struct idempotency_answer ANSWER = {
-	.status = 201, .etag = { "\"1\"", 3 }, .location = { NULL, 0 }, .body = { "{\"id\":1}", 8 },
+	.status = 201,
+	.etag = { "\"1\"", 3 },
+	.location = { NULL, 0 },
+	.body = { "{\"id\":1}", 8 },
 };
 
 static int keyed(struct db *db, int64_t id, const struct idempotency_key *key, struct err *err)
@@ -474,7 +489,9 @@ static void list_fiber(void *arg)
 		       "current_database()") < 3)
 		ck_assert_int_eq(fiber_sleep(5), 0); /* the slow connection too */
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct task_list_query q = { .user_id = STR("anna"), .limit = limits[i], .slow = i % 2 == 1 };
+		struct task_list_query q = { .user_id = STR("anna"),
+					     .limit = limits[i],
+					     .slow = i % 2 == 1 };
 		struct task_list list = { .n = 0 };
 		long place = 0;
 
@@ -484,9 +501,11 @@ static void list_fiber(void *arg)
 			ck_assert_int_eq(task_store_list_wait(db, arena, &q, &list, NULL), 0);
 			ck_assert_int_eq(list.total, 120);
 			for (size_t k = 0; k < list.n; k++, place++) {
-				snprintf(sql, sizeof(sql),
-					 "SELECT id FROM todod.tasks WHERE user_id = 'anna' ORDER BY created_at DESC, id DESC "
-					 "OFFSET %ld LIMIT 1", place);
+				snprintf(
+					sql, sizeof(sql),
+					"SELECT id FROM todod.tasks WHERE user_id = 'anna' ORDER BY created_at DESC, id DESC "
+					"OFFSET %ld LIMIT 1",
+					place);
 				ck_assert_int_eq(list.tasks[k].id, pg_long(sql));
 				ck_assert(str_eq(list.tasks[k].user_id, STR("anna")));
 			}
@@ -572,7 +591,8 @@ static void toggle_fiber(void *arg)
 		struct task_change change;
 		int r;
 
-		ck_assert_int_eq(task_store_get_wait(c->db, own, STR("anna"), 1, NULL, &l, NULL), 0);
+		ck_assert_int_eq(task_store_get_wait(c->db, own, STR("anna"), 1, NULL, &l, NULL),
+				 0);
 		next = l.task;
 		next.completed = !next.completed;
 		next.completed_at_us = next.completed ? next.updated_at_us : 0;
@@ -609,10 +629,14 @@ START_TEST(test_no_change_is_lost_and_none_is_told_twice)
 {
 	pg_run(toggles_fiber, NULL);
 	ck_assert_int_eq(pg_long("SELECT count(*) FROM todod.outbox"), 61);
-	ck_assert_int_eq(pg_long("SELECT count(DISTINCT sequence) FROM todod.outbox WHERE sequence BETWEEN 1 AND 61"), 61);
+	ck_assert_int_eq(
+		pg_long("SELECT count(DISTINCT sequence) FROM todod.outbox WHERE sequence BETWEEN 1 AND 61"),
+		61);
 	/* The order of the outbox is the order of the versions. */
-	ck_assert_int_eq(pg_long("SELECT count(*) FROM (SELECT sequence - row_number() OVER (ORDER BY id) AS d "
-				 "FROM todod.outbox) s WHERE d <> 0"), 0);
+	ck_assert_int_eq(
+		pg_long("SELECT count(*) FROM (SELECT sequence - row_number() OVER (ORDER BY id) AS d "
+			"FROM todod.outbox) s WHERE d <> 0"),
+		0);
 }
 END_TEST
 
@@ -709,11 +733,15 @@ static const struct {
 	int own;
 } careless[] = {
 	{ "WITH x AS (SELECT FROM todod.tasks) SELECT count(*) FROM x", 1 },
-	{ "WITH x AS (SELECT FROM todod.tasks WHERE id > 0 OR user_id = 'bilal') SELECT count(*) FROM x", 1 },
-	{ "WITH x AS (UPDATE todod.tasks SET title = 'mine' RETURNING 1) SELECT count(*) FROM x", 1 },
-	{ "WITH x AS (DELETE FROM todod.tasks WHERE id = 2 RETURNING 1) SELECT count(*) FROM x", 0 },
+	{ "WITH x AS (SELECT FROM todod.tasks WHERE id > 0 OR user_id = 'bilal') SELECT count(*) FROM x",
+	  1 },
+	{ "WITH x AS (UPDATE todod.tasks SET title = 'mine' RETURNING 1) SELECT count(*) FROM x",
+	  1 },
+	{ "WITH x AS (DELETE FROM todod.tasks WHERE id = 2 RETURNING 1) SELECT count(*) FROM x",
+	  0 },
 	{ "WITH x AS (SELECT FROM todod.user_counters) SELECT count(*) FROM x", 1 },
-	{ "WITH x AS (UPDATE todod.user_counters SET tasks = 0 RETURNING 1) SELECT count(*) FROM x", 1 },
+	{ "WITH x AS (UPDATE todod.user_counters SET tasks = 0 RETURNING 1) SELECT count(*) FROM x",
+	  1 },
 	{ "WITH x AS (SELECT FROM todod.idempotency_keys) SELECT count(*) FROM x", 1 },
 	{ "WITH x AS (DELETE FROM todod.idempotency_keys RETURNING 1) SELECT count(*) FROM x", 0 },
 	{ "WITH x AS (DELETE FROM todod.tasks RETURNING 1) SELECT count(*) FROM x", 1 },
@@ -760,20 +788,23 @@ START_TEST(test_a_statement_without_its_user_sees_no_one_else)
 	anna = as_app("anna");
 	nobody = as_app(NULL);
 	empty = as_app("");
-	bilals = strdup(pg_sql("SELECT t::text || c::text || k::text FROM todod.tasks t JOIN todod.user_counters c USING (user_id) "
-			       "JOIN todod.idempotency_keys k USING (user_id) WHERE user_id = 'bilal'"));
+	bilals = strdup(pg_sql(
+		"SELECT t::text || c::text || k::text FROM todod.tasks t JOIN todod.user_counters c USING (user_id) "
+		"JOIN todod.idempotency_keys k USING (user_id) WHERE user_id = 'bilal'"));
 	ck_assert_str_ne(bilals, "");
 	for (size_t i = 0; i < ARRAY_SIZE(careless); i++) {
 		ck_assert_int_eq(strtol(pg_on(nobody, careless[i].sql), NULL, 10), 0);
 		ck_assert_int_eq(strtol(pg_on(empty, careless[i].sql), NULL, 10), 0);
-		ck_assert_msg(strtol(pg_on(anna, careless[i].sql), NULL, 10) == careless[i].own, "%s", careless[i].sql);
+		ck_assert_msg(strtol(pg_on(anna, careless[i].sql), NULL, 10) == careless[i].own,
+			      "%s", careless[i].sql);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
-		ck_assert_msg(strcmp(sqlstate_of(anna, forbidden[i]), "42501") == 0 || i == 4, "%s: %s", forbidden[i],
-			      sqlstate_of(anna, forbidden[i]));
-	ck_assert_str_eq(pg_sql("SELECT t::text || c::text || k::text FROM todod.tasks t JOIN todod.user_counters c USING (user_id) "
-				"JOIN todod.idempotency_keys k USING (user_id) WHERE user_id = 'bilal'"),
-			 bilals);
+		ck_assert_msg(strcmp(sqlstate_of(anna, forbidden[i]), "42501") == 0 || i == 4,
+			      "%s: %s", forbidden[i], sqlstate_of(anna, forbidden[i]));
+	ck_assert_str_eq(
+		pg_sql("SELECT t::text || c::text || k::text FROM todod.tasks t JOIN todod.user_counters c USING (user_id) "
+		       "JOIN todod.idempotency_keys k USING (user_id) WHERE user_id = 'bilal'"),
+		bilals);
 	free(bilals);
 	PQfinish(anna);
 	PQfinish(nobody);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests with a real PostgreSQL share: a database of their own in the cluster that TODOD_TEST_DATABASE_URL leads to (as
- * its superuser), dropped at the end; plain SQL beside the code under test; and a loop with fibers to run it in. A missing
- * variable fails the test: a database test that did not run proves nothing.
+ * What tests with a real PostgreSQL share: a database of their own in the cluster that
+ * TODOD_TEST_DATABASE_URL leads to (as its superuser), dropped at the end; plain SQL beside the
+ * code under test; and a loop with fibers to run it in. A missing variable fails the test: a
+ * database test that did not run proves nothing.
  */
 #ifndef TEST_PG_FIXTURE_H
 #define TEST_PG_FIXTURE_H
@@ -19,9 +20,9 @@
 #include <unistd.h>
 
 struct pg_fixture {
-	char name[64];      /* of the database */
-	char role[64];      /* a login role without any right */
-	char url[1024];     /* superuser */
+	char name[64];	    /* of the database */
+	char role[64];	    /* a login role without any right */
+	char url[1024];	    /* superuser */
 	char app_url[1024]; /* the role */
 	struct loop *loop;
 	PGconn *admin;
@@ -45,7 +46,8 @@ static inline const char *pg_on(PGconn *conn, const char *sql)
 	PGresult *res = PQexec(conn, sql);
 	ExecStatusType status = PQresultStatus(res);
 
-	ck_assert_msg(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s: %s", sql, PQerrorMessage(conn));
+	ck_assert_msg(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "%s: %s", sql,
+		      PQerrorMessage(conn));
 	snprintf(value, sizeof(value), "%s", PQntuples(res) > 0 ? PQgetvalue(res, 0, 0) : "");
 	PQclear(res);
 	return value;
@@ -74,12 +76,15 @@ static inline void pg_url(char *out, size_t size, const char *dbname, const char
 	PQconninfoOption *options;
 	int n = 0;
 
-	ck_assert_msg(env && *env, "TODOD_TEST_DATABASE_URL is not set: it names the superuser of a private PostgreSQL");
+	ck_assert_msg(
+		env && *env,
+		"TODOD_TEST_DATABASE_URL is not set: it names the superuser of a private PostgreSQL");
 	options = PQconninfoParse(env, NULL);
 	ck_assert_ptr_nonnull(options);
 	out[0] = '\0';
 	for (const PQconninfoOption *o = options; o->keyword; o++) {
-		bool replaced = (strcmp(o->keyword, "dbname") == 0 && dbname) || (strcmp(o->keyword, "user") == 0 && user);
+		bool replaced = (strcmp(o->keyword, "dbname") == 0 && dbname) ||
+				(strcmp(o->keyword, "user") == 0 && user);
 
 		if (o->val && *o->val && !replaced)
 			n += snprintf(out + n, size - (size_t)n, "%s='%s' ", o->keyword, o->val);
