@@ -15,6 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Far beyond what a short statement takes, far below what a client notices. */
+enum { STALLED_MS = 20 };
+
 static const struct metric_family UP = {
 	"todod_db_connections",
 	METRIC_GAUGE,
@@ -139,17 +142,24 @@ static struct db_op_list *queue_of(struct db *db, bool slow)
 	return slow ? &db->queue_slow : &db->queue_fast;
 }
 
-/* The one with the fewest under way; NULL when all are full or down. */
+/* Its oldest transaction hangs, on a lock or a long plan: what follows on that connection would hang with it. */
+static bool is_stalled(const struct db_conn *c)
+{
+	return c->under_way.n > 0 && loop_now_ms(c->db->config.loop) - c->head_since_ms >= STALLED_MS;
+}
+
+/* The one with the fewest under way, a stalled one only for want of others; NULL when all are full or down. */
 static struct db_conn *pick(struct db *db, bool slow)
 {
-	unsigned least = slow ? 1 : db->config.fast_depth;
+	unsigned depth = slow ? 1 : db->config.fast_depth, least = 2 * depth;
 	struct db_conn *best = NULL;
 
 	for (unsigned i = 0; i < db->n_conns; i++) {
 		struct db_conn *c = &db->conns[i];
+		unsigned load = c->under_way.n + (is_stalled(c) ? depth : 0);
 
-		if (c->state == DB_CONN_UP && c->slow == slow && c->under_way.n < least) {
-			least = c->under_way.n;
+		if (c->state == DB_CONN_UP && c->slow == slow && c->under_way.n < depth && load < least) {
+			least = load;
 			best = c;
 		}
 	}

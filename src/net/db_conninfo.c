@@ -5,10 +5,13 @@
  * runs. Limits of the session travel in `options`, which a transaction pooler would refuse: with
  * prepare off the server's own defaults and the client's watchdog hold.
  */
-#include "db_private.h"
+#include "db_conninfo_private.h"
+
+#include "base/buf.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <libpq-fe.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -114,9 +114,10 @@ static const struct {
 	{ "25006", -EAGAIN, true, "the database is read-only at the moment" },
 	{ "25P03", -EAGAIN, true, "the database closed an idle transaction" },
 	{ "08", -EAGAIN, true, "the connection to the database was lost" },
-	/* The session lost its prepared statements, or a migration changed a type below one of
-	   them. */
+	/* The session and we disagree about what is prepared, or a migration changed a type below
+	   it. */
 	{ "26000", -EAGAIN, true, "the database session was reset" },
+	{ "42P05", -EAGAIN, true, "the database session was reset" },
 	{ "0A000", -EAGAIN, true, "the database session is out of date" },
 };
 
@@ -137,6 +138,8 @@ int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale
 		return sqlstates[i].result;
 	}
 	if (*sqlstate == '\0') {
+		/* libpq ran out of memory or lost its way: what the server did is unknown here. */
+		*ret_stale = true;
 		err_unavailable(reterr, 1, "the connection to the database failed: %.*s",
 				STR_ARGS(text));
 		return -EAGAIN;

@@ -12,6 +12,9 @@
 #ifndef NET_DB_PRIVATE_H
 #define NET_DB_PRIVATE_H
 
+#include "db_conninfo_private.h"
+#include "db_value_private.h"
+
 #include "base/metrics.h"
 #include "loop/fiber.h"
 #include "loop/timer.h"
@@ -22,7 +25,6 @@
 
 enum {
 	DB_STATEMENTS_MAX = 128, /* past it statements work, unprepared */
-	DB_PARAMS_MAX = 32,
 	DB_CONSTRAINT_SIZE = 64,
 	/* Prepare and run for each statement and for set_config. */
 	DB_STEPS_MAX = 2 * (DB_SEGMENT_MAX + 1),
@@ -135,31 +137,5 @@ void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res);
  * *ret_stale: this session cannot do better, another one may. */
 int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale,
 		      struct err *reterr);
-
-/* db_value.c */
-struct db_encoded {
-	Oid types[DB_PARAMS_MAX];
-	const char *values[DB_PARAMS_MAX];
-	int lengths[DB_PARAMS_MAX], formats[DB_PARAMS_MAX];
-	char room[DB_PARAMS_MAX][8];
-};
-/* 0, or -EINVAL: a text that PostgreSQL would refuse, too many parameters, a number out of its
- * type's range. */
-int db_params_check(const struct db_param *params, int n) MUST_CHECK;
-/* e refers to params. */
-void db_params_encode(const struct db_param *params, int n, struct db_encoded *e);
-struct db_result *db_result_wrap(PGresult *res);
-
-/* db_conninfo.c */
-struct db_conninfo {
-	const char **keywords, **values; /* NULL-terminated, for PQconnectStartParams */
-	char **owned;
-	size_t n, max;
-};
-/* Parses the url, resolves host names, adds limits. -EINVAL, -EAGAIN (a name does not resolve),
- * -ENOMEM. */
-int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret,
-		    struct err *reterr) MUST_CHECK;
-void db_conninfo_free(struct db_conninfo *ci);
 
 #endif

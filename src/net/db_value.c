@@ -5,7 +5,7 @@
  * and one inside is refused before the server would). A struct db_result is libpq's PGresult under
  * another name: one allocation, no copy.
  */
-#include "db_private.h"
+#include "db_value_private.h"
 
 #include <assert.h>
 #include <endian.h>

@@ -193,7 +193,7 @@ static const struct db_statement VERSION = {
 	0,
 };
 
-static int ask(struct db *db, const struct db_statement *s, int64_t *ret, struct err *reterr)
+static FIBER int ask(struct db *db, const struct db_statement *s, int64_t *ret, struct err *reterr)
 {
 	const struct db_query query = { s, NULL };
 	const struct db_segment segment = { .queries = &query, .n_queries = 1 };

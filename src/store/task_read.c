@@ -166,7 +166,7 @@ static int64_t take_id(struct task_ids *ids)
 	return id;
 }
 
-static int fetch_block(struct db *db, int64_t *ret, struct err *reterr)
+static FIBER int fetch_block(struct db *db, int64_t *ret, struct err *reterr)
 {
 	const struct db_query query = { &NEXT_ID_BLOCK, NULL };
 	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
@@ -191,7 +191,7 @@ static void add_block(struct task_ids *ids, int64_t next, int64_t end)
 
 /* The stock is low: this fiber, which has its id already, fetches the next block while others live
  * on the rest. */
-static int fetch_ahead(struct task_ids *ids, struct db *db)
+static FIBER int fetch_ahead(struct task_ids *ids, struct db *db)
 {
 	int64_t first;
 	int r;

@@ -109,9 +109,9 @@ static void add_content(struct write *w, const struct task *t)
 
 /* Runs the write; *ret_n is how many events it left: 1, or 0 when the deciding part found nothing.
  */
-static int run(struct db *db, const struct task_change *c, struct write *w,
-	       const struct db_statement *plain, const struct db_statement *keyed, int64_t *ret_n,
-	       struct err *reterr)
+static FIBER int run(struct db *db, const struct task_change *c, struct write *w,
+		     const struct db_statement *plain, const struct db_statement *keyed,
+		     int64_t *ret_n, struct err *reterr)
 {
 	const struct db_statement *s = c->key ? keyed : plain;
 	const struct db_query query = { s, w->params };

@@ -6,6 +6,7 @@
  *
  * Requirements: SE3, SE10.
  */
+#include "test/unit/support/fail_alloc.h"
 #include "test/unit/support/pg_fixture.h"
 
 #include "store/schema.h"
@@ -702,6 +703,81 @@ START_TEST(test_ids_are_not_wasted)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+/* One call of each kind, with the nth allocation failing; true once there was no nth. */
+static bool with_failing_allocation(struct db *db, unsigned kind, uint64_t nth)
+{
+	struct task t = sample((int64_t)(1000 + nth), STR("anna"));
+	struct task_change c = change_of(&t);
+	struct idempotency_key key = KEY;
+	struct task_list_query q = { .user_id = STR("anna"), .limit = 50 };
+	struct task_list list;
+	struct task_lookup l;
+	struct err err = { 0 };
+	char text[16];
+	int r;
+
+	snprintf(text, sizeof(text), "%u-%d", kind, (int)nth);
+	key.key = str_from(text);
+	c.key = &key;
+	c.answer = &ANSWER;
+	fail_alloc_arm(nth);
+	if (kind == 0)
+		r = task_store_create_wait(db, &c, &err);
+	else if (kind == 1)
+		r = task_store_get_wait(db, arena, STR("anna"), 1, &key, &l, &err);
+	else
+		r = task_store_list_wait(db, arena, &q, &list, &err);
+	if (!fail_alloc_disarm()) {
+		ck_assert_int_eq(r, 0);
+		return true;
+	}
+	ck_assert_msg(r == 0 || r == -EAGAIN || r == -ENOMEM, "allocation %d of %u: %d %s",
+		      (int)nth, kind, r, err.text);
+	if (r < 0)
+		ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
+	arena_reset(arena);
+	pg_await(db, true);
+	return false;
+}
+
+static void torture_fiber(void *arg)
+{
+	struct db *db = open_db();
+	struct task t = sample(1, STR("anna"));
+
+	(void)arg;
+	create(db, &t);
+	for (unsigned kind = 0; kind < 3; kind++) {
+		uint64_t nth = 1;
+
+		while (!with_failing_allocation(db, kind, nth))
+			ck_assert_uint_lt(++nth, 1000);
+		printf("call %u: %d allocations failed in turn\n", kind, (int)nth - 1);
+		ck_assert_uint_gt(nth, 1);
+	}
+	db_free(db);
+}
+
+/* Whether the client heard of it or not: all of a create is there, or nothing. */
+START_TEST(test_every_allocation_may_fail)
+{
+	ck_assert_msg(fail_alloc_works(), "allocations cannot be made to fail in this build");
+	pg_run(torture_fiber, NULL);
+	ck_assert_int_eq(
+		pg_long("SELECT (SELECT count(*) FROM todod.tasks) - (SELECT count(*) FROM todod.outbox)"),
+		0);
+	ck_assert_int_eq(
+		pg_long("SELECT (SELECT count(*) FROM todod.tasks) - (SELECT sum(tasks) FROM todod.user_counters)"),
+		0);
+	ck_assert_int_eq(
+		pg_long("SELECT (SELECT count(*) FROM todod.tasks) - 1 - (SELECT count(*) FROM "
+			"todod.idempotency_keys)"),
+		0);
+}
+END_TEST
+
 /* ---- rows of others ---- */
 
 static PGconn *as_app(const char *user)
@@ -829,6 +905,7 @@ int main(void)
 		test_no_change_is_lost_and_none_is_told_twice,
 		test_ids_come_once,
 		test_ids_are_not_wasted,
+		test_every_allocation_may_fail,
 		test_a_statement_without_its_user_sees_no_one_else,
 	};
 	Suite *suite = suite_create("tasks");
