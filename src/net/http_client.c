@@ -39,6 +39,7 @@ struct http_client {
 	struct timer timer;
 	struct call calls; /* sentinel of a ring */
 	unsigned running, max_calls;
+	bool broken; /* multi failed within: it ends its calls and is replaced when they are gone */
 };
 
 struct watch { /* one socket of libcurl's */
@@ -64,17 +65,26 @@ static void collect_finished(struct http_client *c)
 	}
 }
 
+/*
+ * The multi handle ran out of memory within. libcurl 7.88 may divide by zero when such a handle is
+ * used again, so its calls end and it is replaced.
+ */
+static void give_up(struct http_client *c)
+{
+	c->broken = true;
+	for (struct call *call = c->calls.next; call != &c->calls; call = call->next)
+		fiber_wake(&call->wait, -ENOMEM);
+}
+
 static void drive(struct http_client *c, curl_socket_t fd, int what)
 {
 	int running = 0;
+	if (c->broken)
+		return;
 	CURLMcode code = curl_multi_socket_action(c->multi, fd, what, &running);
 	collect_finished(c);
-	if (code == CURLM_OK)
-		return;
-	/* A callback of ours had no memory: libcurl gives every transfer up and starts over when
-	 * all are gone. */
-	for (struct call *call = c->calls.next; call != &c->calls; call = call->next)
-		fiber_wake(&call->wait, -ENOMEM);
+	if (code != CURLM_OK)
+		give_up(c);
 }
 
 static void on_socket(evutil_socket_t fd, short events, void *arg)
@@ -159,6 +169,36 @@ static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
 	return call->too_long ? 0 : n;
 }
 
+/* A new multi handle; false and none when out of memory. */
+static bool open_multi(struct http_client *c)
+{
+	c->broken = false;
+	c->multi = curl_multi_init();
+	if (c->multi &&
+	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+			      (long)CONNECTIONS_PER_HOST) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->max_calls) == CURLM_OK)
+		return true;
+	curl_multi_cleanup(c->multi);
+	c->multi = NULL;
+	return false;
+}
+
+/* Whether calls can start; a broken handle is replaced once its last call is gone. */
+static bool multi_is_ready(struct http_client *c)
+{
+	if (c->multi && !c->broken)
+		return true;
+	if (c->running > 0)
+		return false;
+	curl_multi_cleanup(c->multi);
+	return open_multi(c);
+}
+
 struct http_client *http_client_new(struct loop *l, unsigned max_calls)
 {
 	struct http_client *c = calloc(1, sizeof(*c));
@@ -173,15 +213,7 @@ struct http_client *http_client_new(struct loop *l, unsigned max_calls)
 	c->max_calls = max_calls;
 	c->calls.next = c->calls.prev = &c->calls;
 	timer_init(&c->timer, l, on_timer, c);
-	c->multi = curl_multi_init();
-	if (!c->multi ||
-	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-			      (long)CONNECTIONS_PER_HOST) != CURLM_OK ||
-	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)max_calls) != CURLM_OK) {
+	if (!open_multi(c)) {
 		http_client_free(c);
 		return NULL;
 	}
@@ -194,13 +226,15 @@ static void detach(struct call *call)
 	struct http_client *c = call->client;
 	if (!c)
 		return;
-	curl_multi_remove_handle(c->multi, call->easy);
+	CURLMcode code = curl_multi_remove_handle(c->multi, call->easy);
 	call->prev->next = call->next;
 	call->next->prev = call->prev;
 	c->running--;
 	call->client = NULL;
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
+	if (code != CURLM_OK)
+		give_up(c);
 }
 
 void http_client_free(struct http_client *c)
@@ -281,6 +315,8 @@ static bool set_callbacks(struct call *call)
 /* Hands the call to libcurl. On failure nothing is held. */
 static int attach(struct http_client *c, struct call *call, const struct http_call *req)
 {
+	if (!multi_is_ready(c))
+		return -ENOMEM;
 	call->easy = curl_easy_init();
 	if (call->easy && set_limits(call->easy, req) && set_callbacks(call) &&
 	    set_request(call->easy, req) && set_headers(call, req) &&
@@ -293,6 +329,7 @@ static int attach(struct http_client *c, struct call *call, const struct http_ca
 		c->running++;
 		return 0;
 	}
+	c->broken = c->broken || c->running == 0; /* it may have failed half-way: start afresh */
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	return -ENOMEM;

@@ -9,7 +9,9 @@
 #include "loop/timer.h"
 #include "loopback_server.h"
 
+#include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 10000 };
@@ -490,6 +492,78 @@ START_TEST(test_big_request_body)
 }
 END_TEST
 
+/* Allocations of libcurl that may still succeed. */
+static unsigned allocations_left = UINT_MAX;
+
+static bool may_allocate(void)
+{
+	if (allocations_left == 0)
+		return false;
+	if (allocations_left != UINT_MAX)
+		allocations_left--;
+	return true;
+}
+
+static void *limited_malloc(size_t n)
+{
+	return may_allocate() ? malloc(n) : NULL;
+}
+
+static void *limited_realloc(void *p, size_t n)
+{
+	return may_allocate() ? realloc(p, n) : NULL;
+}
+
+static char *limited_strdup(const char *s)
+{
+	return may_allocate() ? strdup(s) : NULL;
+}
+
+static void *limited_calloc(size_t n, size_t size)
+{
+	return may_allocate() ? calloc(n, size) : NULL;
+}
+
+static unsigned failures;
+
+/* The nth allocation fails, for every n until a call gets through without: a clean error each time.
+ */
+static void without_memory_fiber(void *arg)
+{
+	int r = -ENOMEM;
+	(void)arg;
+	for (unsigned n = 0; r != 0 && n < 2000; n++) {
+		struct http_response response;
+		struct err e = { 0 };
+		allocations_left = n;
+		r = call_url(url("/echo"), PATIENCE_MS, 65536, &response, &e);
+		allocations_left = UINT_MAX;
+		ck_assert((r == 0) == (e.kind == NULL));
+		failures += r != 0;
+		buf_done(&response.body);
+	}
+	ck_assert_int_eq(r, 0);
+}
+
+START_TEST(test_libcurl_without_memory)
+{
+	/* libcurl's memory functions are those of the first initialisation. */
+	http_client_free(client);
+	ck_assert_int_eq((int)curl_global_init_mem(CURL_GLOBAL_DEFAULT, limited_malloc, free,
+						   limited_realloc, limited_strdup, limited_calloc),
+			 (int)CURLE_OK);
+	client = http_client_new(loop, 8);
+	ck_assert_ptr_nonnull(client);
+	on_fiber(without_memory_fiber, NULL);
+
+	ck_assert_uint_gt(failures, 20);
+	printf("http_client: %u failed allocations inside libcurl\n", failures);
+	http_client_free(client);
+	client = NULL;
+	curl_global_cleanup();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("http_client");
@@ -507,6 +581,7 @@ int main(void)
 	tcase_add_test(tc, test_free_with_calls_running);
 	tcase_add_test(tc, test_side_by_side);
 	tcase_add_test(tc, test_big_request_body);
+	tcase_add_test(tc, test_libcurl_without_memory);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
