@@ -142,13 +142,16 @@ static struct db_op_list *queue_of(struct db *db, bool slow)
 	return slow ? &db->queue_slow : &db->queue_fast;
 }
 
-/* Its oldest transaction hangs, on a lock or a long plan: what follows on that connection would hang with it. */
+/* Its oldest transaction hangs, on a lock or a long plan: what follows on that connection would
+ * hang with it. */
 static bool is_stalled(const struct db_conn *c)
 {
-	return c->under_way.n > 0 && loop_now_ms(c->db->config.loop) - c->head_since_ms >= STALLED_MS;
+	return c->under_way.n > 0 &&
+	       loop_now_ms(c->db->config.loop) - c->head_since_ms >= STALLED_MS;
 }
 
-/* The one with the fewest under way, a stalled one only for want of others; NULL when all are full or down. */
+/* The one with the fewest under way, a stalled one only for want of others; NULL when all are full
+ * or down. */
 static struct db_conn *pick(struct db *db, bool slow)
 {
 	unsigned depth = slow ? 1 : db->config.fast_depth, least = 2 * depth;
@@ -158,7 +161,8 @@ static struct db_conn *pick(struct db *db, bool slow)
 		struct db_conn *c = &db->conns[i];
 		unsigned load = c->under_way.n + (is_stalled(c) ? depth : 0);
 
-		if (c->state == DB_CONN_UP && c->slow == slow && c->under_way.n < depth && load < least) {
+		if (c->state == DB_CONN_UP && c->slow == slow && c->under_way.n < depth &&
+		    load < least) {
 			least = load;
 			best = c;
 		}
