@@ -143,7 +143,7 @@ def call(api, method, pattern, user, task_id, token=None, headers=None):
 
 
 def snapshot(database, user):
-    return [database.rows(f"SELECT xmin, ctid, * FROM todod.{table} WHERE user_id = %s ORDER BY 1, 2", user)
+    return [database.rows(f"SELECT xmin::text, ctid::text, * FROM todod.{table} WHERE user_id = %s ORDER BY 1, 2", user)
             for table in ("tasks", "outbox", "user_counters", "idempotency_keys")]
 
 

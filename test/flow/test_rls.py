@@ -166,7 +166,7 @@ def statements():
                   and re.search(r"\$1\b", t))
 
 
-VALUES = {"text": "'x'", "bigint": "1", "integer": "1", "smallint": "1", "boolean": "false", "uuid": "gen_random_uuid()",
+VALUES = {"text": "'x'", "bigint": "1", "integer": "1", "smallint": "1", "boolean": "true", "uuid": "gen_random_uuid()",
           "timestamp with time zone": "now() + interval '1 day'", "bytea": r"decode(repeat('00', 32), 'hex')"}
 
 
@@ -209,7 +209,7 @@ def victims(database):
 
 
 def rows_of_victims(database):
-    return [database.rows(f"SELECT xmin, ctid, * FROM todod.{t} WHERE user_id LIKE 'rls-victim%%' ORDER BY 1, 2")
+    return [database.rows(f"SELECT xmin::text, ctid::text, * FROM todod.{t} WHERE user_id LIKE 'rls-victim%%' ORDER BY 1, 2")
             for t in ("tasks", "user_counters", "outbox", "idempotency_keys")]
 
 
