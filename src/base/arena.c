@@ -38,7 +38,7 @@ enum { RED_ZONE = 0 };
 enum { ALIGN = alignof(max_align_t), FIRST_BLOCK = 4096, LARGEST_BLOCK = 256 * 1024 };
 
 struct block {
-	alignas(max_align_t) struct block *next;
+	struct block *next;
 	size_t size; /* of the bytes, which follow the struct */
 };
 
@@ -57,6 +57,11 @@ struct arena {
 	struct deferred *deferred;
 	struct block first; /* its FIRST_BLOCK bytes follow the struct; must be last */
 };
+
+static_assert(sizeof(struct block) % ALIGN == 0 && sizeof(struct arena) % ALIGN == 0,
+	      "what follows a block or an arena is aligned as they are");
+static_assert(offsetof(struct arena, first) + sizeof(struct block) == sizeof(struct arena),
+	      "nothing stands between the first block and its bytes");
 
 static char *bytes_of(struct block *b)
 {
