@@ -82,7 +82,7 @@ without_cluster() {
 }
 
 apt() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@"
 }
 
 [ $# -gt 0 ] || set -- build run test
