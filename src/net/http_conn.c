@@ -2,7 +2,7 @@
 /*
  * One connection: what its client sends, the deadlines it has to meet, its end.
  *
- * One request runs at a time; what is pipelined behind it waits unparsed in the input, which libevent stops filling at
+ * One request runs at a time; what is pipelined behind it waits unparsed in the input, which is no longer filled past
  * HTTP_READ_AHEAD_BYTES. Deadlines are absolute points in time, so a client that sends a byte now and then gains
  * nothing; the timer is armed for the earliest that may matter and looks again when it fires, so a
  * keep-alive request costs no timer operation.
@@ -151,6 +151,22 @@ void http_conn_kill(struct http_conn *c)
 	loop_defer(s->config.loop, &s->reap);
 }
 
+/*
+ * Stops reading while a request is under way and enough waits behind it. By hand, because libevent's read
+ * watermark allocates when it is set and crashes if that fails.
+ */
+static void pause_or_resume(struct http_conn *c)
+{
+	bool is_ours = c->state == HTTP_CONN_RUNNING || c->state == HTTP_CONN_FLUSHING;
+	bool pause = is_ours && unread(c) >= HTTP_READ_AHEAD_BYTES;
+
+	if (pause == c->is_paused || c->is_half_closed)
+		return;
+	c->is_paused = pause;
+	if ((pause ? bufferevent_disable(c->bev, EV_READ) : bufferevent_enable(c->bev, EV_READ)) < 0)
+		http_conn_kill(c);
+}
+
 static void linger(struct http_conn *c)
 {
 	struct evbuffer *input = bufferevent_get_input(c->bev);
@@ -162,6 +178,7 @@ static void linger(struct http_conn *c)
 	c->lingered_bytes = unread(c);
 	evbuffer_drain(input, c->lingered_bytes);
 	http_conn_set_state(c, HTTP_CONN_LINGER);
+	pause_or_resume(c);
 	http_conn_set_deadline(c, HTTP_LINGER_MS);
 }
 
@@ -476,6 +493,8 @@ static void process(struct http_conn *c)
 	while (step(c))
 		;
 	c->is_processing = false;
+	if (c->state != HTTP_CONN_DEAD)
+		pause_or_resume(c);
 }
 
 static void on_work(void *arg)
@@ -617,7 +636,6 @@ int http_conn_new(struct http_server *s, int fd, const struct sockaddr *address)
 	timer_init(&c->timer, s->config.loop, on_timer, c);
 	loop_task_init(&c->work, on_work, c);
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_READ_AHEAD_BYTES);
 	bufferevent_set_max_single_write(c->bev, HTTP_SINGLE_WRITE_BYTES);
 	c->state = HTTP_CONN_HEAD;
 	list_add(c);

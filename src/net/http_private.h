@@ -81,6 +81,7 @@ struct http_conn {
 	enum http_conn_state state;
 	bool is_processing;      /* in http_conn_process, up the stack */
 	bool is_half_closed;     /* the client sends no more */
+	bool is_paused;          /* enough is read ahead */
 	char peer[48];
 };
 
