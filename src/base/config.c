@@ -7,8 +7,8 @@
  * names every mistake. Mistakes are bounded: past the first hundred they are only counted. Texts of
  * secrets are wiped when they are replaced or freed, and appear in no message.
  */
-#include "config_private.h"
-#include "file_private.h"
+#include "src/base/config_private.h"
+#include "src/base/file_private.h"
 
 #include <assert.h>
 #include <ctype.h>

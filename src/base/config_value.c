@@ -4,7 +4,7 @@
  * in words. The same unit tables read and write, so that a message never names a unit that is
  * refused.
  */
-#include "config_private.h"
+#include "src/base/config_private.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,7 +8,7 @@
  * checked while it is read. Names of local time types, leap seconds and the standard/UT indicators
  * are not kept; a file with leap seconds is refused, because our instants do not count them.
  */
-#include "tz_private.h"
+#include "src/base/tz_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

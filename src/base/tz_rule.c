@@ -2,16 +2,16 @@
 /*
  * The POSIX TZ rule that stands in the footer of a TZif file, "CET-1CEST,M3.5.0,M10.5.0/3".
  *
- * Evaluation looks at the changes of three years, the one of the instant and its neighbours,
- * because the time of a change may be up to a week away from its day. Daylight saving may be
- * negative (Ireland's winter) and may last the whole year; then its end and its next start fall on
- * one instant and the start, which comes later in the sequence, wins.
+ * Evaluation looks at the changes of five years around the instant: the time of a change may be a
+ * week away from its day, so that the one in force may stem from two years before. Daylight saving
+ * may be negative (Ireland's winter) and may last the whole year; then its end and its next start
+ * fall on one instant and the start, which comes later in the sequence, wins.
  */
-#include "tz_private.h"
+#include "src/base/tz_private.h"
 
 #include <errno.h>
 
-enum { HOUR_S = 3600, CHANGES = 6, DEFAULT_CHANGE_S = 2 * HOUR_S };
+enum { HOUR_S = 3600, CHANGES = 10, DEFAULT_CHANGE_S = 2 * HOUR_S };
 
 struct change {
 	int64_t at;
@@ -188,7 +188,7 @@ static void list_changes(const struct tz_rule *rule, int64_t unix_s, struct chan
 
 	time_civil_from_s(unix_s + rule->standard, &c);
 	for (int i = 0; i < CHANGES; i += 2) {
-		int year = c.year - 1 + i / 2;
+		int year = c.year - 2 + i / 2;
 		struct change start = { change_at(&rule->dst_start, year, rule->standard),
 					rule->dst };
 		struct change end = { change_at(&rule->dst_end, year, rule->dst), rule->standard };
