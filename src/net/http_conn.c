@@ -26,7 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { HALF_CLOSED_MS = 2000, BODY_RESERVE_MAX = 16 * 1024 };
+enum { HALF_CLOSED_MS = 2000 };
 
 static struct http_conn_list *list_of(struct http_conn *c)
 {
@@ -254,30 +254,6 @@ static void refuse_body(struct http_conn *c, int status, const char *text)
 	http_conn_refuse(c, &e);
 }
 
-static void rebase(struct str *s, const char *from, const char *to)
-{
-	if (s->p)
-		s->p = to + (s->p - from);
-}
-
-/* The head's bytes go into the arena, since the input is reused; the views follow them. */
-static int own_head(struct http_exchange *x, struct str bytes)
-{
-	struct http_head *h = &x->rq.head;
-	struct str copy = arena_dup(x->rq.arena, bytes);
-	struct str *views[] = { &h->method_text, &h->target, &h->path, &h->query, &h->host };
-
-	if (!copy.p)
-		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_SIZE(views); i++)
-		rebase(views[i], bytes.p, copy.p);
-	for (size_t i = 0; i < h->n_headers; i++) {
-		rebase(&h->headers[i].name, bytes.p, copy.p);
-		rebase(&h->headers[i].value, bytes.p, copy.p);
-	}
-	return 0;
-}
-
 static void run(struct http_conn *c)
 {
 	const struct http_server_config *config = &c->server->config;
@@ -374,7 +350,7 @@ static bool step_head(struct http_conn *c)
 		return true;
 	}
 	bytes.n = (size_t)r;
-	if (own_head(c->exchange, bytes) < 0) {
+	if (http_exchange_own_head(c->exchange, bytes) < 0) {
 		http_conn_kill(c);
 		return false;
 	}
@@ -391,53 +367,12 @@ static void arm_body_deadline(struct http_conn *c)
 		http_conn_set_deadline(c, c->server->config.body_timeout_ms + (int64_t)extra_ms);
 }
 
-/* A body whose length was said. 1: complete; 0: not yet; -ENOMEM. */
-static int read_sized(struct http_exchange *x, struct evbuffer *input)
-{
-	size_t left = (size_t)x->body_max - x->body.n, n = evbuffer_get_length(input);
-
-	/* A promise of bytes is not worth their memory yet: grow as they come. */
-	if (x->body.cap == 0 && buf_reserve(&x->body, left < BODY_RESERVE_MAX ? left : BODY_RESERVE_MAX) < 0)
-		return -ENOMEM;
-	if (n > left)
-		n = left;
-	if (buf_reserve(&x->body, n) < 0 || evbuffer_remove(input, x->body.p + x->body.n, n) != (int)n)
-		return -ENOMEM;
-	x->body.n += n;
-	return n == left;
-}
-
-/* 1: complete; 0: not yet; -ENOMEM; -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad framing. */
-static int read_chunked(struct http_exchange *x, struct evbuffer *input, int *ret_status)
-{
-	struct str in, data;
-	size_t used;
-	int r = 0;
-
-	while (r == 0 && evbuffer_get_length(input) > 0) {
-		in.n = evbuffer_get_contiguous_space(input);
-		in.p = (const char *)evbuffer_pullup(input, (ssize_t)in.n);
-		r = http_chunked_next(&x->chunked, in, &data, &used);
-		if (r < 0) {
-			*ret_status = -r;
-			return -EPROTO;
-		}
-		if (data.n > x->body_max - x->body.n)
-			return -EMSGSIZE;
-		buf_append(&x->body, data.p, data.n);
-		if (x->body.failed)
-			return -ENOMEM;
-		evbuffer_drain(input, used);
-	}
-	return r;
-}
-
 static bool step_body(struct http_conn *c)
 {
 	struct http_exchange *x = c->exchange;
 	struct evbuffer *input = bufferevent_get_input(c->bev);
 	int status = 400;
-	int r = x->rq.head.chunked ? read_chunked(x, input, &status) : read_sized(x, input);
+	int r = x->rq.head.chunked ? http_exchange_read_chunked(x, input, &status) : http_exchange_read_sized(x, input);
 
 	if (r == 0) {
 		arm_body_deadline(c);

@@ -128,6 +128,14 @@ void http_conn_finish(struct http_conn *c);
 void http_conn_refuse(struct http_conn *c, const struct err *e);
 size_t http_conn_unsent(const struct http_conn *c);
 
+/* http_receive.c */
+/* The head's bytes go into the arena, since the input is reused; the views follow them. 0, -ENOMEM. */
+int http_exchange_own_head(struct http_exchange *x, struct str bytes);
+/* A body whose length was said. 1: complete; 0: not yet; -ENOMEM. */
+int http_exchange_read_sized(struct http_exchange *x, struct evbuffer *input);
+/* 1: complete; 0: not yet; -ENOMEM; -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad framing. */
+int http_exchange_read_chunked(struct http_exchange *x, struct evbuffer *input, int *ret_status);
+
 /* http_reply.c */
 /* Moves what was corked to the kernel or the output; false: the connection broke. */
 bool http_reply_flush(struct http_conn *c);
