@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/openapi.h"
 #include "app/options.h"
+#include "base/hash.h"
 #include "base/version.h"
 #include "roles/roles.h"
 
@@ -129,7 +130,7 @@ int main(int argc, char **argv, char **envp)
 		return print_document(role, a.describe ? role_describe : openapi_write);
 
 	struct config *config = options_new(role);
-	if (config == NULL) {
+	if (config == NULL || hash_init() < 0) {
 		fprintf(stderr, "todod: out of memory\n");
 		return EX_OSERR;
 	}

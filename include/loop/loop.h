@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one event loop of a process: libevent's base (no locks, one thread), a queue of functions to run this turn,
- * signals. Each turn: wait for events, run their callbacks, then run what was deferred
- * until the queue is empty (bounded per turn), then flush the log.
+ * The one event loop of a process: libevent's base (no locks, one thread), a queue of functions to
+ * run this turn, signals. Each turn: wait for events, run their callbacks, then run what was
+ * deferred until the queue is empty (bounded per turn), then flush the log.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -27,7 +27,8 @@ void loop_stop(struct loop *l);
 /* Monotonic milliseconds, read once per turn, at the first call in it. */
 int64_t loop_now_ms(struct loop *l);
 
-/* A deferred call; embed it in what it acts on. Queued at most once at a time; unqueue before freeing. */
+/* A deferred call; embed it in what it acts on. Queued at most once at a time; unqueue before
+ * freeing. */
 struct loop_task {
 	struct loop_task *next, *prev;
 	loop_fn *fn;

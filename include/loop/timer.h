@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One-shot timers, embedded in what they act on. timer_init before anything else; timer_done before the memory goes.
+ * One-shot timers, embedded in what they act on. timer_init before anything else; timer_done before
+ * the memory goes.
  */
 #ifndef LOOP_TIMER_H
 #define LOOP_TIMER_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A strict parser for HTTP/1.1 requests (RFC 9112, RFC 9110), a pure function over bytes. It rejects and never repairs: bare LF, obs-fold,
- * space before a colon, two Hosts, Content-Length beside Transfer-Encoding, chunk sizes that are not 1 to 8
- * hex digits, control bytes anywhere in the head. It works in place: views point into the caller's bytes.
+ * A strict parser for HTTP/1.1 requests (RFC 9112, RFC 9110), a pure function over bytes. It
+ * rejects and never repairs: bare LF, obs-fold, space before a colon, two Hosts, Content-Length
+ * beside Transfer-Encoding, chunk sizes that are not 1 to 8 hex digits, control bytes anywhere in
+ * the head. It works in place: views point into the caller's bytes.
  */
 #ifndef NET_HTTP_PARSER_H
 #define NET_HTTP_PARSER_H
@@ -19,7 +20,13 @@ enum {
 };
 
 enum http_method {
-	HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS,
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_PATCH,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
 	HTTP_UNKNOWN_METHOD, /* a token, but no method we know: 501 */
 	_HTTP_METHOD_MAX,
 };
@@ -34,7 +41,8 @@ struct http_head {
 	enum http_method method;
 	struct str method_text;
 	struct str target; /* origin-form, as sent; "*" only for OPTIONS */
-	struct str path;   /* the part before '?', still %-encoded; every % is followed by two hex digits, and is not %00 */
+	struct str path;   /* the part before '?', still %-encoded; every % is followed by two hex
+			      digits, and is not %00 */
 	struct str query;  /* after '?', or empty */
 	struct str host;
 	int minor_version; /* 0 or 1 */
@@ -49,13 +57,15 @@ struct http_head {
 };
 
 /*
- * Looks for one request head at the start of bytes. scanned is the caller's memory between calls of how far the end
- * of the head has been looked for (set it to 0 for a new head); with it, bytes that come one by one cost linear time.
- * > 0: the head's length in bytes, *ret filled. 0: more bytes are needed.
- * < 0: -status: the connection must be answered with that HTTP status (400, 414, 417, 431, 501, 505) and closed.
+ * Looks for one request head at the start of bytes. scanned is the caller's memory between calls of
+ * how far the end of the head has been looked for (set it to 0 for a new head); with it, bytes that
+ * come one by one cost linear time. > 0: the head's length in bytes, *ret filled. 0: more bytes are
+ * needed. < 0: -status: the connection must be answered with that HTTP status (400, 414, 417, 431,
+ * 501, 505) and closed.
  */
 ssize_t http_parse_head(struct str bytes, size_t *scanned, struct http_head *ret);
-/* First header of that name, any case; .p NULL when absent. Repeated headers are the caller's business. */
+/* First header of that name, any case; .p NULL when absent. Repeated headers are the caller's
+ * business. */
 struct str http_head_get(const struct http_head *h, struct str name);
 /* Number of headers of that name. */
 size_t http_head_count(const struct http_head *h, struct str name);
@@ -63,16 +73,18 @@ size_t http_head_count(const struct http_head *h, struct str name);
 /* Decodes a chunked body as it comes. Zero-initialise. */
 struct http_chunked {
 	int state;
-	uint64_t left;    /* bytes left in this chunk */
+	uint64_t left; /* bytes left in this chunk */
 	size_t line_bytes;
 	unsigned digits;
 	size_t trailer_bytes;
 };
 /*
- * Eats from in; *ret_data is the next run of body bytes within in (may be empty), *ret_used how much of in was
- * eaten. 1: the body is complete; 0: call again with what is left, or more bytes; < 0: -status (400, 431).
+ * Eats from in; *ret_data is the next run of body bytes within in (may be empty), *ret_used how
+ * much of in was eaten. 1: the body is complete; 0: call again with what is left, or more bytes; <
+ * 0: -status (400, 431).
  */
-int http_chunked_next(struct http_chunked *c, struct str in, struct str *ret_data, size_t *ret_used);
+int http_chunked_next(struct http_chunked *c, struct str in, struct str *ret_data,
+		      size_t *ret_used);
 
 /* %-decoding of a path segment or of a query part (plus_is_space). Writes at most s.n bytes to out.
  * Length, or -EINVAL for bad %, %00, or bytes that are not UTF-8. */

@@ -180,8 +180,6 @@ static int find_route(struct dispatcher *d, struct request *rq, struct err *rete
 	enum http_method method = rq->http->head.method;
 	struct route_path path;
 
-	if (method == HTTP_UNKNOWN_METHOD)
-		return err_set(reterr, &ERR_NOT_IMPLEMENTED, NULL, "unknown method");
 	if (method == HTTP_HEAD)
 		method = HTTP_GET;
 	route_path_split(rq->http->head.path, &path);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fibers by swapcontext, on one thread. A fiber and its stack are one object that is made once and used again: the context is
- * entered at the top of trampoline(), which runs one function after the other and switches out in between.
+ * Fibers by swapcontext, on one thread. A fiber and its stack are one object that is made once and
+ * used again: the context is entered at the top of trampoline(), which runs one function after the
+ * other and switches out in between.
  *
- * Only resume(), a deferred call of the loop, switches into a fiber; only switch_out() leaves it. So a fiber never
- * runs inside a library's callback and never inside another fiber. A resume is queued by the spawn, by fiber_wake, by the
- * deadline or by a cancel, and only while the fiber is not running, so none is spurious.
+ * Only resume(), a deferred call of the loop, switches into a fiber; only switch_out() leaves it.
+ * So a fiber never runs inside a library's callback and never inside another fiber. A resume is
+ * queued by the spawn, by fiber_wake, by the deadline or by a cancel, and only while the fiber is
+ * not running, so none is spurious.
  *
  * Each switch is told to AddressSanitizer, each stack to valgrind (debug builds).
  */
@@ -40,7 +42,7 @@
 
 struct fiber {
 	ucontext_t context;
-	char *stack; /* FIBER_STACK_BYTES; the guard page lies below */
+	char *stack;		   /* FIBER_STACK_BYTES; the guard page lies below */
 	struct fiber *next, *prev; /* among the living; next alone in the pool */
 	struct loop *loop;
 	const char *name;
@@ -97,7 +99,8 @@ static void switch_out(struct fiber *f)
 	/* NULL gives the fake stack back: the function that used it has ended. */
 	if (f->finished)
 		f->fake_stack = NULL;
-	__sanitizer_start_switch_fiber(f->finished ? NULL : &f->fake_stack, main_stack, main_stack_bytes);
+	__sanitizer_start_switch_fiber(f->finished ? NULL : &f->fake_stack, main_stack,
+				       main_stack_bytes);
 #endif
 	if (swapcontext(&f->context, &main_context) < 0)
 		abort();
@@ -144,7 +147,8 @@ static void context_make(struct fiber *f)
 	f->context.uc_stack.ss_size = FIBER_STACK_BYTES;
 	f->context.uc_link = NULL;
 	makecontext(&f->context, trampoline, 0);
-	/* Switching needs these no longer. With them, ASan's swapcontext would forget what it knows of the stack. */
+	/* Switching needs these no longer. With them, ASan's swapcontext would forget what it knows
+	 * of the stack. */
 	f->context.uc_stack = (stack_t){ 0 };
 }
 
@@ -219,8 +223,8 @@ static struct fiber *take(void)
 	return f;
 }
 
-int fiber_spawn(struct loop *l, const char *name, fiber_fn *fn, void *arg, const struct log_context *ctx,
-		struct fiber **ret_fiber)
+int fiber_spawn(struct loop *l, const char *name, fiber_fn *fn, void *arg,
+		const struct log_context *ctx, struct fiber **ret_fiber)
 {
 	struct fiber *f;
 
@@ -349,5 +353,6 @@ void fiber_dump(struct buf *out)
 {
 	for (const struct fiber *f = live.next; f != &live; f = f->next)
 		buf_printf(out, "%s\t%s\t%lld ms%s\n", f->name, f == current ? "running" : f->what,
-			   (long long)(loop_now_ms(f->loop) - f->since_ms), f->cancelled ? "\tcancelled" : "");
+			   (long long)(loop_now_ms(f->loop) - f->since_ms),
+			   f->cancelled ? "\tcancelled" : "");
 }

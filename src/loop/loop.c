@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event loop of a process. libevent waits and calls back; this file adds the queue of deferred calls,
- * the clock that is read once a turn, and signals.
+ * The event loop of a process. libevent waits and calls back; this file adds the queue of deferred
+ * calls, the clock that is read once a turn, and signals.
  *
- * The queue is a ring of tasks that live in what they act on, so deferring never allocates and never fails. A turn
- * runs at most DEFERRED_PER_TURN of them: work that keeps deferring itself cannot starve the sockets.
- * Whoever frees a struct with a task in it takes the task off the queue first.
+ * The queue is a ring of tasks that live in what they act on, so deferring never allocates and
+ * never fails. A turn runs at most DEFERRED_PER_TURN of them: work that keeps deferring itself
+ * cannot starve the sockets. Whoever frees a struct with a task in it takes the task off the queue
+ * first.
  */
 #include "loop/loop.h"
 
@@ -62,7 +63,8 @@ struct loop *loop_new(void)
 		return NULL;
 	}
 	l->queue.next = l->queue.prev = &l->queue;
-	/* A peer that went away shows as EPIPE where the write was tried, never as a dead process. */
+	/* A peer that went away shows as EPIPE where the write was tried, never as a dead process.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	return l;
 }

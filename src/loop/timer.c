@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One-shot timers on libevent's heap. The event struct lies inside the timer, so that starting one that is
- * running already only moves it. libevent counts on a coarse monotonic clock: a timer is never early by more than
- * one of its ticks (4 ms), and wall-clock jumps don't touch it.
+ * One-shot timers on libevent's heap. The event struct lies inside the timer, so that starting one
+ * that is running already only moves it. libevent counts on a coarse monotonic clock: a timer is
+ * never early by more than one of its ticks (4 ms), and wall-clock jumps don't touch it.
  */
 #include "loop/timer.h"
 

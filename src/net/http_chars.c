@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table behind http_char_is: for each byte the classes it belongs to, 16 bytes a row. Kept as numbers because a
- * parser that trusts it must not depend on start-up code; the unit test derives every bit again.
+ * The table behind http_char_is: for each byte the classes it belongs to, 16 bytes a row. Kept as
+ * numbers because a parser that trusts it must not depend on start-up code; the unit test derives
+ * every bit again.
  */
 #include "http_chars_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chunked bodies (RFC 9112 section 7.1) as they arrive, byte by byte where it is framing, in runs where it is data. Sizes are 1 to
- * 8 hex digits; an extension must look like one and is ignored; trailer lines must look like headers and are dropped, never
- * merged into the head.
+ * Chunked bodies (RFC 9112 section 7.1) as they arrive, byte by byte where it is framing, in runs
+ * where it is data. Sizes are 1 to 8 hex digits; an extension must look like one and is ignored;
+ * trailer lines must look like headers and are dropped, never merged into the head.
  */
 #include "net/http_parser.h"
 
@@ -11,14 +11,14 @@
 enum { EXTENSION_MAX = 256, TRAILER_MAX = HTTP_MAX_LINE_BYTES };
 
 enum state {
-	SIZE,             /* digits of a chunk's size */
-	EXTENSION_NAME,   /* after ';': at least one byte of a token */
-	EXTENSION,        /* the rest of it */
+	SIZE,		/* digits of a chunk's size */
+	EXTENSION_NAME, /* after ';': at least one byte of a token */
+	EXTENSION,	/* the rest of it */
 	SIZE_LF,
 	DATA,
 	DATA_CR,
 	DATA_LF,
-	TRAILER,          /* at the start of a line: a name, or the end */
+	TRAILER, /* at the start of a line: a name, or the end */
 	TRAILER_NAME,
 	TRAILER_VALUE,
 	TRAILER_LF,
@@ -48,7 +48,8 @@ static int step_extension(struct http_chunked *c, char b)
 		return SIZE_LF;
 	if (b == ';')
 		return EXTENSION_NAME;
-	return ++c->line_bytes < EXTENSION_MAX && http_char_is(b, HTTP_CHAR_VISIBLE) ? EXTENSION : -400;
+	return ++c->line_bytes < EXTENSION_MAX && http_char_is(b, HTTP_CHAR_VISIBLE) ? EXTENSION
+										     : -400;
 }
 
 static int step_trailer(struct http_chunked *c, char b)

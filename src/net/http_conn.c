@@ -2,16 +2,16 @@
 /*
  * One connection: what its client sends, the deadlines it has to meet, its end.
  *
- * One request runs at a time; what is pipelined behind it waits unparsed in the input, which is no longer filled past
- * HTTP_READ_AHEAD_BYTES. Deadlines are absolute points in time, so a client that sends a byte now and then gains
- * nothing; the timer is armed for the earliest that may matter and looks again when it fires, so a
- * keep-alive request costs no timer operation.
+ * One request runs at a time; what is pipelined behind it waits unparsed in the input, which is no
+ * longer filled past HTTP_READ_AHEAD_BYTES. Deadlines are absolute points in time, so a client that
+ * sends a byte now and then gains nothing; the timer is armed for the earliest that may matter and
+ * looks again when it fires, so a keep-alive request costs no timer operation.
  *
- * After an answer that closes, the socket is shut for writing and read for a while (linger): closing at once would
- * reset the connection under the answer when the client is still sending.
+ * After an answer that closes, the socket is shut for writing and read for a while (linger):
+ * closing at once would reset the connection under the answer when the client is still sending.
  *
- * A client that shut down its sending side may still wait for its answer. It gets it if that takes less than HALF_CLOSED_MS; past that
- * it counts as gone.
+ * A client that shut down its sending side may still wait for its answer. It gets it if that takes
+ * less than HALF_CLOSED_MS; past that it counts as gone.
  */
 #include "http_private.h"
 
@@ -69,7 +69,8 @@ static void list_remove(struct http_conn *c)
 void http_conn_set_state(struct http_conn *c, enum http_conn_state state)
 {
 	assert(c->state != HTTP_CONN_DEAD);
-	/* Starting a head keeps its place in the queue of the idle: else one byte a second would make it young for ever. */
+	/* Starting a head keeps its place in the queue of the idle: else one byte a second would
+	 * make it young for ever. */
 	if (c->state == HTTP_CONN_IDLE && state == HTTP_CONN_HEAD) {
 		c->state = state;
 		return;
@@ -125,7 +126,8 @@ static void end_exchange(struct http_conn *c, bool is_broken)
 	}
 	if (is_broken && x->is_given && !x->is_answered)
 		config->on_abort(&x->rq, config->arg);
-	config->on_done(&x->rq, x->status, x->queued_bytes > unsent ? x->queued_bytes - unsent : 0, config->arg);
+	config->on_done(&x->rq, x->status, x->queued_bytes > unsent ? x->queued_bytes - unsent : 0,
+			config->arg);
 	if (!x->is_given)
 		x->is_released = true;
 	http_exchange_detach(x);
@@ -152,8 +154,8 @@ void http_conn_kill(struct http_conn *c)
 }
 
 /*
- * Stops reading while a request is under way and enough waits behind it. By hand, because libevent's read
- * watermark allocates when it is set and crashes if that fails.
+ * Stops reading while a request is under way and enough waits behind it. By hand, because
+ * libevent's read watermark allocates when it is set and crashes if that fails.
  */
 static void pause_or_resume(struct http_conn *c)
 {
@@ -163,7 +165,8 @@ static void pause_or_resume(struct http_conn *c)
 	if (pause == c->is_paused || c->is_half_closed)
 		return;
 	c->is_paused = pause;
-	if ((pause ? bufferevent_disable(c->bev, EV_READ) : bufferevent_enable(c->bev, EV_READ)) < 0)
+	if ((pause ? bufferevent_disable(c->bev, EV_READ) : bufferevent_enable(c->bev, EV_READ)) <
+	    0)
 		http_conn_kill(c);
 }
 
@@ -197,7 +200,8 @@ void http_conn_finish(struct http_conn *c)
 	} else {
 		http_conn_set_state(c, HTTP_CONN_IDLE);
 		http_conn_set_deadline(c, c->server->config.idle_timeout_ms);
-		if (!c->is_processing && c->state != HTTP_CONN_DEAD && (unread(c) > 0 || c->is_half_closed))
+		if (!c->is_processing && c->state != HTTP_CONN_DEAD &&
+		    (unread(c) > 0 || c->is_half_closed))
 			loop_defer(c->server->config.loop, &c->work);
 	}
 }
@@ -219,8 +223,8 @@ void http_conn_refuse(struct http_conn *c, const struct err *e)
 	http_reply(&x->rq, e->kind->http_status, headers, n, &body);
 }
 
-/* For a status the parser gave. The head it left is not to be shown to anybody; only that an answer to HEAD has no body
- * still has to be known. */
+/* For a status the parser gave. The head it left is not to be shown to anybody; only that an answer
+ * to HEAD has no body still has to be known. */
 static void refuse_head(struct http_conn *c, int status)
 {
 	const char *start = (const char *)evbuffer_pullup(bufferevent_get_input(c->bev), 5);
@@ -235,13 +239,16 @@ static void refuse_head(struct http_conn *c, int status)
 	h->method_text = h->target = h->path = h->query = STR("");
 	err_set(&e, err_kind_for_status(status), NULL, "%s", texts[status == 414 || status == 431]);
 	if (status == 417)
-		err_set(&e, err_kind_for_status(status), "header.Expect", "only 100-continue is understood");
+		err_set(&e, err_kind_for_status(status), "header.Expect",
+			"only 100-continue is understood");
 	else if (status == 408)
-		err_set(&e, err_kind_for_status(status), NULL, "the request head did not arrive in time");
+		err_set(&e, err_kind_for_status(status), NULL,
+			"the request head did not arrive in time");
 	else if (status == 501)
 		err_set(&e, err_kind_for_status(status), NULL, "this method is not known here");
 	else if (status == 505)
-		err_set(&e, err_kind_for_status(status), NULL, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+		err_set(&e, err_kind_for_status(status), NULL,
+			"only HTTP/1.1 and HTTP/1.0 are spoken here");
 	http_conn_refuse(c, &e);
 }
 
@@ -372,7 +379,8 @@ static bool step_body(struct http_conn *c)
 	struct http_exchange *x = c->exchange;
 	struct evbuffer *input = bufferevent_get_input(c->bev);
 	int status = 400;
-	int r = x->rq.head.chunked ? http_exchange_read_chunked(x, input, &status) : http_exchange_read_sized(x, input);
+	int r = x->rq.head.chunked ? http_exchange_read_chunked(x, input, &status)
+				   : http_exchange_read_sized(x, input);
 
 	if (r == 0) {
 		arm_body_deadline(c);
@@ -419,7 +427,8 @@ static bool step(struct http_conn *c)
 	}
 }
 
-/* on_request may answer at once, which ends in http_conn_finish: the loop here then takes the next request. */
+/* on_request may answer at once, which ends in http_conn_finish: the loop here then takes the next
+ * request. */
 static void process(struct http_conn *c)
 {
 	if (c->is_processing)
@@ -472,7 +481,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct http_conn *c = arg;
 
 	(void)bev;
-	if (!(what & BEV_EVENT_EOF) || (c->state != HTTP_CONN_RUNNING && c->state != HTTP_CONN_FLUSHING)) {
+	if (!(what & BEV_EVENT_EOF) ||
+	    (c->state != HTTP_CONN_RUNNING && c->state != HTTP_CONN_FLUSHING)) {
 		http_conn_kill(c);
 		return;
 	}

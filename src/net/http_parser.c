@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Request heads (RFC 9112). Two passes, both linear: find_end() looks at every byte once as bytes arrive and
- * refuses what may stand nowhere in a head (bare CR, bare LF, control bytes); when the empty line is there, the lines
- * are taken apart. A verdict depends only on the bytes up to where it was reached, so bytes that come one by one and bytes that
- * come at once give the same answer.
+ * Request heads (RFC 9112). Two passes, both linear: find_end() looks at every byte once as bytes
+ * arrive and refuses what may stand nowhere in a head (bare CR, bare LF, control bytes); when the
+ * empty line is there, the lines are taken apart. A verdict depends only on the bytes up to where
+ * it was reached, so bytes that come one by one and bytes that come at once give the same answer.
  *
- * Where two parsers could disagree about the end of a request, the answer is 400: a proxy in front of us
- * may have read it the other way.
+ * Where two parsers could disagree about the end of a request, the answer is 400: a proxy in front
+ * of us may have read it the other way.
  */
 #include "net/http_parser.h"
 
@@ -22,8 +22,9 @@ struct framing {
 };
 
 static const char *const method_names[_HTTP_METHOD_MAX] = {
-	[HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
-	[HTTP_PUT] = "PUT",         [HTTP_PATCH] = "PATCH",   [HTTP_DELETE] = "DELETE",
+	[HTTP_GET] = "GET",	    [HTTP_HEAD] = "HEAD",
+	[HTTP_POST] = "POST",	    [HTTP_PUT] = "PUT",
+	[HTTP_PATCH] = "PATCH",	    [HTTP_DELETE] = "DELETE",
 	[HTTP_OPTIONS] = "OPTIONS", [HTTP_UNKNOWN_METHOD] = "unknown",
 };
 
@@ -47,8 +48,8 @@ static bool all_of_class(struct str s, unsigned class)
 }
 
 /*
- * Looks for the empty line from *scanned on. The head's length; 0: not there yet; -400 for a byte that no head has;
- * -414 or -431 when it can no longer fit.
+ * Looks for the empty line from *scanned on. The head's length; 0: not there yet; -400 for a byte
+ * that no head has; -414 or -431 when it can no longer fit.
  */
 static ssize_t find_end(struct str bytes, size_t *scanned)
 {
@@ -65,7 +66,8 @@ static ssize_t find_end(struct str bytes, size_t *scanned)
 		}
 		if (c == '\n' ? !after_cr : c != '\r' || after_cr)
 			return -400;
-		/* i > 1: one empty line in front of the request line is allowed (RFC 9112 section 2.2). */
+		/* i > 1: one empty line in front of the request line is allowed (RFC 9112
+		 * section 2.2). */
 		if (c == '\n' && i >= 3 && bytes.p[i - 2] == '\n') {
 			*scanned = i;
 			return (ssize_t)i + 1;
@@ -87,8 +89,8 @@ static enum http_method find_method(struct str name)
 
 static int parse_version(struct str v, int *ret_minor)
 {
-	if (v.n != 8 || !str_starts(v, STR("HTTP/")) || !http_char_is(v.p[5], HTTP_CHAR_DIGIT) || v.p[6] != '.' ||
-	    !http_char_is(v.p[7], HTTP_CHAR_DIGIT))
+	if (v.n != 8 || !str_starts(v, STR("HTTP/")) || !http_char_is(v.p[5], HTTP_CHAR_DIGIT) ||
+	    v.p[6] != '.' || !http_char_is(v.p[7], HTTP_CHAR_DIGIT))
 		return -400;
 	if (v.p[5] != '1' || v.p[7] > '1')
 		return -505;
@@ -101,7 +103,8 @@ static int decode_escape(struct str s, size_t i)
 {
 	unsigned byte;
 
-	if (s.n - i < 3 || !http_char_is(s.p[i + 1], HTTP_CHAR_HEX) || !http_char_is(s.p[i + 2], HTTP_CHAR_HEX))
+	if (s.n - i < 3 || !http_char_is(s.p[i + 1], HTTP_CHAR_HEX) ||
+	    !http_char_is(s.p[i + 2], HTTP_CHAR_HEX))
 		return -1;
 	byte = http_hex_value(s.p[i + 1]) * 16 + http_hex_value(s.p[i + 2]);
 	return byte > 0 ? (int)byte : -1;
@@ -122,13 +125,14 @@ static int set_path(struct http_head *h)
 	size_t path_n = question ? (size_t)(question - h->target.p) : h->target.n;
 
 	h->path = slice(h->target, 0, path_n);
-	h->query = question ? slice(h->target, path_n + 1, h->target.n) : slice(h->target, path_n, path_n);
+	h->query = question ? slice(h->target, path_n + 1, h->target.n)
+			    : slice(h->target, path_n, path_n);
 	return path_escapes_are_good(h->path) ? 0 : -400;
 }
 
 /*
- * Takes target apart. *ret_authority is what stood between http:// and the path, .p NULL in the other forms;
- * it has to be the same as Host.
+ * Takes target apart. *ret_authority is what stood between http:// and the path, .p NULL in the
+ * other forms; it has to be the same as Host.
  */
 static int parse_target(struct http_head *h, struct str *ret_authority)
 {
@@ -199,7 +203,8 @@ static int parse_content_length(struct str v, uint64_t *ret)
 /* "" or ":" port; RFC 3986 allows a colon with nothing after it. */
 static bool port_is_good(struct str v)
 {
-	return v.n == 0 || (v.p[0] == ':' && v.n <= 6 && all_of_class(slice(v, 1, v.n), HTTP_CHAR_DIGIT));
+	return v.n == 0 ||
+	       (v.p[0] == ':' && v.n <= 6 && all_of_class(slice(v, 1, v.n), HTTP_CHAR_DIGIT));
 }
 
 /* host [ ":" port ], where the host is a name, an IPv4 address or an IPv6 address in brackets. */
@@ -218,7 +223,8 @@ static bool host_is_good(struct str v)
 	}
 	end = memchr(v.p, ':', v.n);
 	host_n = end ? (size_t)(end - v.p) : v.n;
-	return host_n > 0 && all_of_class(slice(v, 0, host_n), HTTP_CHAR_HOST) && port_is_good(slice(v, host_n, v.n));
+	return host_n > 0 && all_of_class(slice(v, 0, host_n), HTTP_CHAR_HOST) &&
+	       port_is_good(slice(v, host_n, v.n));
 }
 
 static int note_host(struct http_head *h, struct str v, struct framing *f)
@@ -233,7 +239,8 @@ static int note_content_length(struct http_head *h, struct str v, struct framing
 	return ++f->n_content_length > 1 ? -400 : parse_content_length(v, &h->content_length);
 }
 
-/* In lower case only, as everybody sends it: what another program may not know as "chunked" is refused. */
+/* In lower case only, as everybody sends it: what another program may not know as "chunked" is
+ * refused. */
 static int note_transfer_encoding(struct http_head *h, struct str v, struct framing *f)
 {
 	h->chunked = true;
@@ -286,7 +293,8 @@ static const struct {
 static int note_header(struct http_head *h, const struct http_header *x, struct framing *f)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known_headers); i++)
-		if (known_headers[i].name.n == x->name.n && str_eq_nocase(known_headers[i].name, x->name))
+		if (known_headers[i].name.n == x->name.n &&
+		    str_eq_nocase(known_headers[i].name, x->name))
 			return known_headers[i].note(h, x->value, f);
 	return 0;
 }
@@ -325,7 +333,8 @@ static int judge_framing(const struct http_head *h, const struct framing *f)
 	/* RFC 9112 section 6.1: Transfer-Encoding in 1.0 is as faulty as both together. */
 	if (h->chunked && (h->has_content_length || h->minor_version == 0))
 		return -400;
-	if ((h->method == HTTP_GET || h->method == HTTP_HEAD) && (h->chunked || h->content_length > 0))
+	if ((h->method == HTTP_GET || h->method == HTTP_HEAD) &&
+	    (h->chunked || h->content_length > 0))
 		return -400;
 	if (h->method == HTTP_UNKNOWN_METHOD)
 		return -501;
@@ -338,7 +347,8 @@ static int judge(struct http_head *h, const struct framing *f, struct str author
 {
 	int r;
 
-	if (authority.p && (!host_is_good(authority) || (h->host.p && !str_eq_nocase(authority, h->host))))
+	if (authority.p &&
+	    (!host_is_good(authority) || (h->host.p && !str_eq_nocase(authority, h->host))))
 		return -400;
 	r = judge_framing(h, f);
 	if (r < 0)

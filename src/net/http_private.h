@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the three files of the server share: http_server.c (listener, limits, life of the server), http_conn.c (the state
- * of a connection and what its client sends), http_reply.c (answers).
+ * What the three files of the server share: http_server.c (listener, limits, life of the server),
+ * http_conn.c (the state of a connection and what its client sends), http_reply.c (answers).
  *
- * A connection is in the list of its state: waiting for a client that is idle or sends a head, waiting for a slow
- * client inside a request, or waiting for our own handler. Only http_conn_set_state moves it. Dead ones stay in memory until the
- * end of the turn, because callers up the stack still look at them.
+ * A connection is in the list of its state: waiting for a client that is idle or sends a head,
+ * waiting for a slow client inside a request, or waiting for our own handler. Only
+ * http_conn_set_state moves it. Dead ones stay in memory until the end of the turn, because callers
+ * up the stack still look at them.
  *
- * An exchange is one request with its answer. Two hold it: the connection, until the answer is out or the
- * connection broke (then rq.conn is NULL), and the user, until http_request_release.
+ * An exchange is one request with its answer. Two hold it: the connection, until the answer is out
+ * or the connection broke (then rq.conn is NULL), and the user, until http_request_release.
  */
 #ifndef NET_HTTP_PRIVATE_H
 #define NET_HTTP_PRIVATE_H
@@ -28,7 +29,8 @@ enum {
 	HTTP_READ_AHEAD_BYTES = 64 * 1024, /* pipelined requests wait in here, unparsed */
 	HTTP_SEND_AHEAD_BYTES = 64 * 1024,
 	HTTP_SINGLE_WRITE_BYTES = 256 * 1024,
-	HTTP_COPY_BELOW_BYTES = 4096,      /* shorter runs are copied when they have to wait, longer ones moved */
+	HTTP_COPY_BELOW_BYTES =
+		4096, /* shorter runs are copied when they have to wait, longer ones moved */
 	HTTP_LINGER_MS = 2000,
 	HTTP_LINGER_BYTES = 1024 * 1024,
 	HTTP_BODY_BYTES_PER_S = 4096,
@@ -36,13 +38,13 @@ enum {
 };
 
 enum http_conn_state {
-	HTTP_CONN_IDLE,     /* between requests; nothing has come */
-	HTTP_CONN_HEAD,     /* just accepted, or part of a head has come */
+	HTTP_CONN_IDLE,	    /* between requests; nothing has come */
+	HTTP_CONN_HEAD,	    /* just accepted, or part of a head has come */
 	HTTP_CONN_LINGER,   /* answered for the last time; what still comes is thrown away */
-	HTTP_CONN_BODY,     /* head accepted, body not complete */
+	HTTP_CONN_BODY,	    /* head accepted, body not complete */
 	HTTP_CONN_FLUSHING, /* answer complete, the client has not taken it yet */
 	HTTP_CONN_RUNNING,  /* the user is at work */
-	HTTP_CONN_DEAD,     /* socket closed; freed at the end of the turn */
+	HTTP_CONN_DEAD,	    /* socket closed; freed at the end of the turn */
 };
 
 struct http_exchange {
@@ -51,16 +53,16 @@ struct http_exchange {
 	struct buf body;
 	struct http_chunked chunked;
 	uint64_t body_max;
-	struct evbuffer *cork;     /* of a streamed answer: gathers a turn's chunks for one write */
-	struct fiber_wait *drain;  /* who waits for the client to take bytes */
-	uint64_t queued_bytes;     /* of the answer, so far */
-	int status;                /* 0: no answer yet */
-	bool is_given;             /* on_request was called */
-	bool is_answered;          /* all of the answer is known */
+	struct evbuffer *cork;	  /* of a streamed answer: gathers a turn's chunks for one write */
+	struct fiber_wait *drain; /* who waits for the client to take bytes */
+	uint64_t queued_bytes;	  /* of the answer, so far */
+	int status;		  /* 0: no answer yet */
+	bool is_given;		  /* on_request was called */
+	bool is_answered;	  /* all of the answer is known */
 	bool is_released, is_detached;
-	bool is_chunked_out;       /* the answer */
+	bool is_chunked_out; /* the answer */
 	bool close_after;
-	char peer[48];             /* rq.peer; outlives the connection */
+	char peer[48]; /* rq.peer; outlives the connection */
 };
 
 struct http_conn {
@@ -69,19 +71,19 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct http_exchange *exchange;
 	struct timer timer;
-	struct loop_task work;   /* goes on with what has been read, sends what has been corked */
-	int64_t deadline_ms;     /* loop time; INT64_MAX: none */
-	int64_t armed_ms;        /* when the timer goes off, never later than deadline_ms; moved lazily */
+	struct loop_task work; /* goes on with what has been read, sends what has been corked */
+	int64_t deadline_ms;   /* loop time; INT64_MAX: none */
+	int64_t armed_ms; /* when the timer goes off, never later than deadline_ms; moved lazily */
 	int64_t accepted_ms;
-	size_t scanned;          /* http_parse_head's */
-	uint64_t queued_bytes;   /* ever */
-	uint64_t taken_mark;     /* bytes the client had taken when the write deadline was set */
+	size_t scanned;	       /* http_parse_head's */
+	uint64_t queued_bytes; /* ever */
+	uint64_t taken_mark;   /* bytes the client had taken when the write deadline was set */
 	size_t lingered_bytes;
 	int fd;
 	enum http_conn_state state;
-	bool is_processing;      /* in http_conn_process, up the stack */
-	bool is_half_closed;     /* the client sends no more */
-	bool is_paused;          /* enough is read ahead */
+	bool is_processing;  /* in http_conn_process, up the stack */
+	bool is_half_closed; /* the client sends no more */
+	bool is_paused;	     /* enough is read ahead */
 	char peer[48];
 };
 
@@ -99,12 +101,12 @@ struct http_server {
 	struct arena *arenas[HTTP_IDLE_ARENAS_MAX]; /* empty ones, kept for the next request */
 	unsigned n_arenas;
 	unsigned n_exchanges;
-	int reserve_fd;   /* given up to tell a client 503 when descriptors have run out */
+	int reserve_fd; /* given up to tell a client 503 when descriptors have run out */
 	uint16_t port;
 	bool is_draining, is_freed;
-	struct buf head;  /* where the head of an answer is put together */
+	struct buf head; /* where the head of an answer is put together */
 	int64_t date_s;
-	char date[32];    /* IMF-fixdate of date_s */
+	char date[32]; /* IMF-fixdate of date_s */
 	struct metric *connections, *accepted, *evicted, *turned_away, *refused, *timeouts;
 };
 
@@ -129,11 +131,13 @@ void http_conn_refuse(struct http_conn *c, const struct err *e);
 size_t http_conn_unsent(const struct http_conn *c);
 
 /* http_receive.c */
-/* The head's bytes go into the arena, since the input is reused; the views follow them. 0, -ENOMEM. */
+/* The head's bytes go into the arena, since the input is reused; the views follow them. 0, -ENOMEM.
+ */
 int http_exchange_own_head(struct http_exchange *x, struct str bytes);
 /* A body whose length was said. 1: complete; 0: not yet; -ENOMEM. */
 int http_exchange_read_sized(struct http_exchange *x, struct evbuffer *input);
-/* 1: complete; 0: not yet; -ENOMEM; -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad framing. */
+/* 1: complete; 0: not yet; -ENOMEM; -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad
+ * framing. */
 int http_exchange_read_chunked(struct http_exchange *x, struct evbuffer *input, int *ret_status);
 
 /* http_reply.c */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the input of a connection into the memory of one request: the bytes of an accepted head, and its body as it comes. Nothing
- * here knows the state of the connection; memory grows with what has come, never with what was promised.
+ * From the input of a connection into the memory of one request: the bytes of an accepted head, and
+ * its body as it comes. Nothing here knows the state of the connection; memory grows with what has
+ * come, never with what was promised.
  */
 #include "http_private.h"
 
@@ -38,11 +39,13 @@ int http_exchange_read_sized(struct http_exchange *x, struct evbuffer *input)
 	size_t left = (size_t)x->body_max - x->body.n, n = evbuffer_get_length(input);
 
 	/* A promise of bytes is not worth their memory yet: grow as they come. */
-	if (x->body.cap == 0 && buf_reserve(&x->body, left < BODY_RESERVE_MAX ? left : BODY_RESERVE_MAX) < 0)
+	if (x->body.cap == 0 &&
+	    buf_reserve(&x->body, left < BODY_RESERVE_MAX ? left : BODY_RESERVE_MAX) < 0)
 		return -ENOMEM;
 	if (n > left)
 		n = left;
-	if (buf_reserve(&x->body, n) < 0 || evbuffer_remove(input, x->body.p + x->body.n, n) != (int)n)
+	if (buf_reserve(&x->body, n) < 0 ||
+	    evbuffer_remove(input, x->body.p + x->body.n, n) != (int)n)
 		return -ENOMEM;
 	x->body.n += n;
 	return n == left;

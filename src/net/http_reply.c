@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers. A complete one goes to the kernel at once, head and body in one writev; only what the kernel does not
- * take waits in the bufferevent's output, and only then epoll has to know. A streamed one gathers in a cork
- * that is written at the end of the turn, so that head, chunks and end leave together when they come together.
+ * Answers. A complete one goes to the kernel at once, head and body in one writev; only what the
+ * kernel does not take waits in the bufferevent's output, and only then epoll has to know. A
+ * streamed one gathers in a cork that is written at the end of the turn, so that head, chunks and
+ * end leave together when they come together.
  *
  * The server alone writes Content-Length, Transfer-Encoding, Connection and Date.
  */
@@ -88,7 +89,8 @@ static bool status_has_body(int status)
 }
 
 /* Puts the head together in the server's buffer, all but how the length is told. */
-static struct buf *begin_head(struct http_exchange *x, int status, const struct http_header *headers, size_t n_headers)
+static struct buf *begin_head(struct http_exchange *x, int status,
+			      const struct http_header *headers, size_t n_headers)
 {
 	struct http_server *s = x->server;
 	struct buf *b = &s->head;
@@ -172,7 +174,8 @@ static ssize_t write_now(struct http_conn *c, struct str head, struct str body)
 	return n < 0 && errno == EAGAIN ? 0 : n;
 }
 
-/* Sends head and body (which may be empty) or queues what is left of them. 0, or -1: the connection is to be cut. */
+/* Sends head and body (which may be empty) or queues what is left of them. 0, or -1: the connection
+ * is to be cut. */
 static int send_answer(struct http_conn *c, struct str head, struct buf *body)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);
@@ -199,8 +202,8 @@ static int put_instead(struct http_exchange *x, struct buf *body)
 	return buf_status(&x->server->head);
 }
 
-void http_reply(struct http_request *rq, int status, const struct http_header *headers, size_t n_headers,
-		struct buf *body)
+void http_reply(struct http_request *rq, int status, const struct http_header *headers,
+		size_t n_headers, struct buf *body)
 {
 	struct http_exchange *x = exchange_of(rq);
 	struct http_conn *c = rq->conn;
@@ -234,7 +237,8 @@ void http_reply(struct http_request *rq, int status, const struct http_header *h
 	buf_done(body);
 }
 
-void http_reply_begin(struct http_request *rq, int status, const struct http_header *headers, size_t n_headers)
+void http_reply_begin(struct http_request *rq, int status, const struct http_header *headers,
+		      size_t n_headers)
 {
 	struct http_exchange *x = exchange_of(rq);
 	struct http_conn *c = rq->conn;
@@ -259,7 +263,8 @@ void http_reply_begin(struct http_request *rq, int status, const struct http_hea
 
 bool http_reply_flush(struct http_conn *c)
 {
-	struct evbuffer *output = bufferevent_get_output(c->bev), *cork = c->exchange ? c->exchange->cork : NULL;
+	struct evbuffer *output = bufferevent_get_output(c->bev),
+			*cork = c->exchange ? c->exchange->cork : NULL;
 	size_t n = cork ? evbuffer_get_length(cork) : 0;
 	bool was_clear = http_conn_unsent(c) == 0;
 
@@ -301,7 +306,8 @@ void http_reply_chunk(struct http_request *rq, struct buf *bytes)
 
 	if (c) {
 		assert(x->cork && !x->is_answered);
-		if (bytes->failed || (bytes->n > 0 && rq->head.method != HTTP_HEAD && cork_chunk(x, bytes) < 0))
+		if (bytes->failed ||
+		    (bytes->n > 0 && rq->head.method != HTTP_HEAD && cork_chunk(x, bytes) < 0))
 			http_conn_kill(c); /* with a hole in it the stream is worth nothing */
 		else if (evbuffer_get_length(x->cork) >= HTTP_SEND_AHEAD_BYTES)
 			http_reply_flush(c);
@@ -319,7 +325,8 @@ void http_reply_end(struct http_request *rq)
 	if (!c)
 		return;
 	assert(x->cork && !x->is_answered);
-	if (x->is_chunked_out && rq->head.method != HTTP_HEAD && evbuffer_add(x->cork, "0\r\n\r\n", 5) < 0) {
+	if (x->is_chunked_out && rq->head.method != HTTP_HEAD &&
+	    evbuffer_add(x->cork, "0\r\n\r\n", 5) < 0) {
 		http_conn_kill(c);
 		return;
 	}

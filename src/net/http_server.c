@@ -2,10 +2,11 @@
 /*
  * The server: its listener, how many connections it lets in, and its life.
  *
- * At max_connections the connection that has been idle longest gives way, so that any number of idle or slow clients
- * leaves room for one that has something to say. When the process has no descriptors left the same happens; with nobody
- * idle, one descriptor held in reserve is used to accept, say 503 and close. The server is freed when http_server_free was called
- * and the last request was released.
+ * At max_connections the connection that has been idle longest gives way, so that any number of
+ * idle or slow clients leaves room for one that has something to say. When the process has no
+ * descriptors left the same happens; with nobody idle, one descriptor held in reserve is used to
+ * accept, say 503 and close. The server is freed when http_server_free was called and the last
+ * request was released.
  */
 #include "http_private.h"
 
@@ -27,31 +28,45 @@
 enum { BACKLOG = 1024, ACCEPT_PAUSE_MS = 100, ANSWER_HEAD_MAX = 64 * 1024 };
 
 static const struct metric_family connections_family = {
-	"todod_http_connections", METRIC_GAUGE, "Open connections.",
+	"todod_http_connections",
+	METRIC_GAUGE,
+	"Open connections.",
 };
 static const struct metric_family accepted_family = {
-	"todod_http_accepted_total", METRIC_COUNTER, "Connections accepted.",
+	"todod_http_accepted_total",
+	METRIC_COUNTER,
+	"Connections accepted.",
 };
 static const struct metric_family evicted_family = {
-	"todod_http_evicted_total", METRIC_COUNTER, "Idle or slow connections closed to make room.",
+	"todod_http_evicted_total",
+	METRIC_COUNTER,
+	"Idle or slow connections closed to make room.",
 };
 static const struct metric_family turned_away_family = {
-	"todod_http_turned_away_total", METRIC_COUNTER, "New connections answered 503 because nobody was idle.",
+	"todod_http_turned_away_total",
+	METRIC_COUNTER,
+	"New connections answered 503 because nobody was idle.",
 };
 static const struct metric_family refused_family = {
-	"todod_http_refused_total", METRIC_COUNTER, "Requests refused on their head or framing.",
+	"todod_http_refused_total",
+	METRIC_COUNTER,
+	"Requests refused on their head or framing.",
 };
 static const struct metric_family timeouts_family = {
-	"todod_http_timeouts_total", METRIC_COUNTER, "Connections that met a deadline in the middle of a request.",
+	"todod_http_timeouts_total",
+	METRIC_COUNTER,
+	"Connections that met a deadline in the middle of a request.",
 };
 
-static const char busy_answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-				  "Connection: close\r\n\r\n";
+static const char busy_answer[] =
+	"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+	"Connection: close\r\n\r\n";
 
 /* Just accepted: what it has sent was not read yet, so it is not idle whatever its state says. */
 static bool is_fresh(const struct http_conn *c)
 {
-	return c->state == HTTP_CONN_HEAD && c->scanned == 0 && c->accepted_ms == loop_now_ms(c->server->config.loop);
+	return c->state == HTTP_CONN_HEAD && c->scanned == 0 &&
+	       c->accepted_ms == loop_now_ms(c->server->config.loop);
 }
 
 static bool evict_oldest(struct http_server *s)
@@ -76,8 +91,8 @@ static void turn_away(struct http_server *s, int fd)
 	close(fd);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int length,
-		      void *arg)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+		      int length, void *arg)
 {
 	struct http_server *s = arg;
 
@@ -121,7 +136,8 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	struct http_server *s = arg;
 	struct pollfd p = { .fd = evconnlistener_get_fd(listener), .events = POLLIN };
 
-	/* Linux looks for a descriptor before it looks for a connection: maybe nobody is waiting. */
+	/* Linux looks for a descriptor before it looks for a connection: maybe nobody is waiting.
+	 */
 	if (poll(&p, 1, 0) == 0)
 		return;
 	/* The listener is still readable: who is not answered now comes back in the next turn. */
@@ -172,7 +188,8 @@ static void metrics_init(struct http_server *s)
 }
 
 /* The bound address, v4 or v6, or 0 for a text that is none. */
-static socklen_t parse_address(const struct http_server_config *config, struct sockaddr_storage *ret)
+static socklen_t parse_address(const struct http_server_config *config,
+			       struct sockaddr_storage *ret)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(config->port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(config->port) };
@@ -207,8 +224,8 @@ static uint16_t bound_port(int fd)
 
 static int listen_error(const struct http_server_config *config, int errnum, struct err *reterr)
 {
-	err_set(reterr, &ERR_UNAVAILABLE, NULL, "cannot listen on %s port %u: %s", config->address, config->port,
-		strerror(errnum));
+	err_set(reterr, &ERR_UNAVAILABLE, NULL, "cannot listen on %s port %u: %s", config->address,
+		config->port, strerror(errnum));
 	return -errnum;
 }
 
@@ -222,8 +239,8 @@ static int start_listening(struct http_server *s, struct err *reterr)
 	if (n == 0)
 		return listen_error(&s->config, EADDRNOTAVAIL, reterr);
 	errno = 0;
-	s->listener = evconnlistener_new_bind(loop_base(s->config.loop), on_accept, s, flags, BACKLOG,
-					      (struct sockaddr *)&address, (int)n);
+	s->listener = evconnlistener_new_bind(loop_base(s->config.loop), on_accept, s, flags,
+					      BACKLOG, (struct sockaddr *)&address, (int)n);
 	if (!s->listener)
 		return listen_error(&s->config, errno ? errno : ENOMEM, reterr);
 	fd = evconnlistener_get_fd(s->listener);
@@ -235,7 +252,8 @@ static int start_listening(struct http_server *s, struct err *reterr)
 	return 0;
 }
 
-int http_server_new(const struct http_server_config *config, struct http_server **ret, struct err *reterr)
+int http_server_new(const struct http_server_config *config, struct http_server **ret,
+		    struct err *reterr)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	int r;
@@ -314,7 +332,8 @@ void http_server_free(struct http_server *s)
 struct http_exchange *http_exchange_new(struct http_conn *c)
 {
 	struct http_server *s = c->server;
-	struct arena *a = s->n_arenas > 0 ? s->arenas[--s->n_arenas] : arena_new(s->config.arena_bytes);
+	struct arena *a =
+		s->n_arenas > 0 ? s->arenas[--s->n_arenas] : arena_new(s->config.arena_bytes);
 	struct http_exchange *x = a ? arena_alloc(a, sizeof(*x)) : NULL;
 
 	if (!x) {
@@ -322,7 +341,8 @@ struct http_exchange *http_exchange_new(struct http_conn *c)
 		return NULL;
 	}
 	/* All but the table of headers, which the parser fills as far as it is used. */
-	memset((char *)x + offsetof(struct http_request, arena), 0, sizeof(*x) - offsetof(struct http_request, arena));
+	memset((char *)x + offsetof(struct http_request, arena), 0,
+	       sizeof(*x) - offsetof(struct http_request, arena));
 	x->rq.arena = a;
 	x->rq.conn = c;
 	memcpy(x->peer, c->peer, sizeof(x->peer));
@@ -378,9 +398,9 @@ struct str http_server_date(struct http_server *s)
 		s->date_s = now_s;
 		time_civil_from_s(now_s, &c);
 		snprintf(s->date, sizeof(s->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
-			 days[time_weekday(now_s / TIME_S_PER_DAY)], (unsigned)c.day % 100, months[c.month - 1],
-			 (unsigned)c.year % 10000, (unsigned)c.hour % 100, (unsigned)c.minute % 100,
-			 (unsigned)c.second % 100);
+			 days[time_weekday(now_s / TIME_S_PER_DAY)], (unsigned)c.day % 100,
+			 months[c.month - 1], (unsigned)c.year % 10000, (unsigned)c.hour % 100,
+			 (unsigned)c.minute % 100, (unsigned)c.second % 100);
 	}
 	return str_from(s->date);
 }

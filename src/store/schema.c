@@ -4,9 +4,9 @@
  * a file edited after the fact is noticed instead of being silently not run. The advisory lock lets
  * several `todod migrate` start at once; the later ones find nothing to do.
  */
-#include "embed_private.h"
 #include "store/schema.h"
 
+#include "base/embed.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "net/db_session.h"
@@ -150,7 +150,7 @@ static int migrate_all(struct db_session *s, schema_applied_fn *applied, void *a
 		       struct err *reterr)
 {
 	const struct migration migrations[] = {
-#define MIGRATION(number, name) { (number), #name, EMBEDDED(migration_##number) },
+#define MIGRATION(number, name) { (number), #name, migration_##number() },
 #include "migrations.def"
 #undef MIGRATION
 	};

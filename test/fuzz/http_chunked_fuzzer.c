@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chunked bodies. The first byte says how the rest is cut into pieces; whatever the cuts, the verdict, the decoded bytes and the
- * length of the body's framing are the same. What was decoded, encoded again as one chunk, decodes to itself.
+ * Chunked bodies. The first byte says how the rest is cut into pieces; whatever the cuts, the
+ * verdict, the decoded bytes and the length of the body's framing are the same. What was decoded,
+ * encoded again as one chunk, decodes to itself.
  */
 #include "net/http_parser.h"
 
@@ -10,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #condition);         \
-			abort();                                                        \
-		}                                                                       \
+#define CHECK(condition)                                                        \
+	do {                                                                    \
+		if (!(condition)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 struct result {
@@ -33,14 +34,16 @@ static struct result decode(struct str in, size_t step)
 
 	CHECK(r.body);
 	while (r.verdict == 0 && r.used < in.n) {
-		struct str piece = { in.p + r.used, in.n - r.used < step ? in.n - r.used : step }, data;
+		struct str piece = { in.p + r.used, in.n - r.used < step ? in.n - r.used : step },
+			   data;
 		size_t used;
 
 		r.verdict = http_chunked_next(&c, piece, &data, &used);
 		if (r.verdict < 0)
 			break;
 		CHECK(used <= piece.n && (used > 0 || r.verdict == 1));
-		CHECK(data.n <= used && (data.n == 0 || (data.p >= piece.p && data.p + data.n <= piece.p + used)));
+		CHECK(data.n <= used &&
+		      (data.n == 0 || (data.p >= piece.p && data.p + data.n <= piece.p + used)));
 		if (data.n > 0)
 			memcpy(r.body + r.n, data.p, data.n);
 		r.n += data.n;

@@ -3,7 +3,8 @@
  * Request heads. Beside not crashing:
  * - bytes that come one by one get the verdict of bytes that come at once, at the same length;
  * - every view lies inside the input;
- * - an accepted head holds no byte that may stand nowhere, names one host, and is framed in one way;
+ * - an accepted head holds no byte that may stand nowhere, names one host, and is framed in one
+ * way;
  * - written out again from its parts it is accepted again, with the same parts.
  */
 #include "net/http_parser.h"
@@ -13,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #condition);         \
-			abort();                                                        \
-		}                                                                       \
+#define CHECK(condition)                                                        \
+	do {                                                                    \
+		if (!(condition)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 static struct http_head whole, again;
@@ -58,7 +59,8 @@ static void check_meaning(const struct http_head *h, struct str head)
 	CHECK(http_head_count(h, STR("transfer-encoding")) == (h->chunked ? 1 : 0));
 	CHECK(!(h->chunked && h->has_content_length));
 	CHECK(h->has_content_length || h->content_length == 0);
-	CHECK(h->path.n > 0 && (h->path.p[0] == '/' || (h->path.p[0] == '*' && h->method == HTTP_OPTIONS)));
+	CHECK(h->path.n > 0 &&
+	      (h->path.p[0] == '/' || (h->path.p[0] == '*' && h->method == HTTP_OPTIONS)));
 	CHECK(h->path.n + h->query.n <= h->target.n);
 	if (h->method == HTTP_GET || h->method == HTTP_HEAD)
 		CHECK(!h->chunked && h->content_length == 0);
@@ -103,7 +105,8 @@ static void check_round_trip(const struct http_head *h)
 	n = put(out, n, STR("\r\n"));
 	CHECK(http_parse_head((struct str){ out, n }, &scanned, &again) == (ssize_t)n);
 	CHECK(again.method == h->method && again.minor_version == h->minor_version);
-	CHECK(str_eq(again.target, h->target) && str_eq(again.path, h->path) && str_eq(again.query, h->query));
+	CHECK(str_eq(again.target, h->target) && str_eq(again.path, h->path) &&
+	      str_eq(again.query, h->query));
 	CHECK(again.n_headers == h->n_headers);
 	for (size_t i = 0; i < h->n_headers; i++)
 		CHECK(str_eq(again.headers[i].name, h->headers[i].name) &&
@@ -119,7 +122,8 @@ static void check_decoding(struct str s)
 	ssize_t n = http_percent_decode(s, true, out);
 
 	if (n >= 0)
-		CHECK((size_t)n <= s.n && utf8_valid((struct str){ out, (size_t)n }) && !memchr(out, 0, (size_t)n));
+		CHECK((size_t)n <= s.n && utf8_valid((struct str){ out, (size_t)n }) &&
+		      !memchr(out, 0, (size_t)n));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

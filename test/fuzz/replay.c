@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a fuzz target over files instead of under libFuzzer, so that every corpus, and every input that
- * once found something, is tried in each `make check` by the compiler the product is built with.
- * Arguments are files and directories, read in the order of their names; the last line printed is how many inputs there were.
+ * Runs a fuzz target over files instead of under libFuzzer, so that every corpus, and every input
+ * that once found something, is tried in each `make check` by the compiler the product is built
+ * with. Arguments are files and directories, read in the order of their names; the last line
+ * printed is how many inputs there were.
  */
 #include <dirent.h>
 #include <errno.h>

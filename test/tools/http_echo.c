@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A minimal server on net/http_server, for tests of the wire: prints its port and serves until SIGTERM.
+ * A minimal server on net/http_server, for tests of the wire: prints its port and serves until
+ * SIGTERM.
  *
  *   /slow?MS      answers after MS milliseconds
  *   /stream?N     N chunks of 16 KiB, streamed with back-pressure
@@ -19,7 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BODY_MAX = 64 * 1024, CHUNK = 16 * 1024, ANSWER_MAX = 16 * 1024 * 1024, FIBER_WAIT_MS = 30000 };
+enum {
+	BODY_MAX = 64 * 1024,
+	CHUNK = 16 * 1024,
+	ANSWER_MAX = 16 * 1024 * 1024,
+	FIBER_WAIT_MS = 30000
+};
 
 static struct loop *loop;
 static struct http_server *server;
@@ -105,7 +111,8 @@ static void reply_stats(struct http_request *rq)
 
 	buf_init(&body, 256);
 	buf_printf(&body, "{\"aborts\":%lld,\"done\":%lld,\"unanswered\":%lld,\"connections\":%u}",
-		   (long long)n_aborts, (long long)n_done, (long long)n_unanswered, http_server_connections(server));
+		   (long long)n_aborts, (long long)n_done, (long long)n_unanswered,
+		   http_server_connections(server));
 	reply_and_release(rq, 200, &body);
 }
 
@@ -131,7 +138,8 @@ static void on_request(struct http_request *rq, void *arg)
 
 	(void)arg;
 	if (is_slow || str_eq(rq->head.path, STR("/stream"))) {
-		if (fiber_spawn(loop, "echo", is_slow ? reply_slow : reply_stream, rq, NULL, &f) == 0) {
+		if (fiber_spawn(loop, "echo", is_slow ? reply_slow : reply_stream, rq, NULL, &f) ==
+		    0) {
 			rq->user = f;
 		} else {
 			buf_init(&none, 0);
@@ -153,8 +161,8 @@ static void on_abort(struct http_request *rq, void *arg)
 	fiber_cancel(rq->user);
 }
 
-static size_t on_problem(struct http_request *rq, const struct err *e, struct buf *out, struct http_header *headers,
-			 size_t max_headers, void *arg)
+static size_t on_problem(struct http_request *rq, const struct err *e, struct buf *out,
+			 struct http_header *headers, size_t max_headers, void *arg)
 {
 	(void)rq;
 	(void)arg;
@@ -206,9 +214,18 @@ static void read_options(int argc, char **argv, struct http_server_config *c)
 int main(int argc, char **argv)
 {
 	struct http_server_config c = {
-		.address = "127.0.0.1", .max_connections = 10000, .head_timeout_ms = 10000, .body_timeout_ms = 10000,
-		.idle_timeout_ms = 60000, .write_timeout_ms = 30000, .arena_bytes = 64 * 1024, .on_head = on_head,
-		.on_request = on_request, .on_abort = on_abort, .on_problem = on_problem, .on_done = on_done,
+		.address = "127.0.0.1",
+		.max_connections = 10000,
+		.head_timeout_ms = 10000,
+		.body_timeout_ms = 10000,
+		.idle_timeout_ms = 60000,
+		.write_timeout_ms = 30000,
+		.arena_bytes = 64 * 1024,
+		.on_head = on_head,
+		.on_request = on_request,
+		.on_abort = on_abort,
+		.on_problem = on_problem,
+		.on_done = on_done,
 		.metrics_label = "echo",
 	};
 	struct err e = { 0 };
@@ -216,7 +233,8 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &c);
 	log_init(LOG_WARN, "echo", 2);
 	loop = c.loop = loop_new();
-	if (!loop || loop_on_signal(loop, SIGTERM, on_term, NULL) < 0 || http_server_new(&c, &server, &e) < 0) {
+	if (!loop || loop_on_signal(loop, SIGTERM, on_term, NULL) < 0 ||
+	    http_server_new(&c, &server, &e) < 0) {
 		fprintf(stderr, "http_echo: %s\n", e.text);
 		return 70;
 	}

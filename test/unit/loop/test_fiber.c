@@ -120,7 +120,7 @@ static void wake_with_seven(void *arg)
 	struct waiter *w = arg;
 
 	fiber_wake(&w->wait, 7);
-	ck_assert(!w->ended); /* waking only queues; it never switches */
+	ck_assert(!w->ended);	 /* waking only queues; it never switches */
 	fiber_wake(&w->wait, 8); /* ignored */
 }
 
@@ -448,7 +448,8 @@ static Suite *fiber_suite(void)
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(guard, setup, teardown);
 #ifdef ON_ASAN
-	tcase_add_exit_test(guard, overflow_hits_the_guard_page, 1); /* it reports stack-overflow and exits */
+	tcase_add_exit_test(guard, overflow_hits_the_guard_page,
+			    1); /* it reports stack-overflow and exits */
 #else
 	tcase_add_test_raise_signal(guard, overflow_hits_the_guard_page, SIGSEGV);
 #endif

@@ -141,7 +141,8 @@ END_TEST
 
 START_TEST(signal_handlers_are_bounded)
 {
-	static const int signals[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGCONT };
+	static const int signals[] = { SIGUSR1, SIGUSR2, SIGHUP,   SIGINT,
+				       SIGTERM, SIGQUIT, SIGWINCH, SIGCONT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		ck_assert_int_eq(loop_on_signal(l, signals[i], stop, NULL), 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parser of request heads and chunked bodies. The long table of refused requests is test/flow/http_cases.py, which
- * goes over the wire; here stand what a head means, bounds to the byte, and linear time. Percent-decoding is compared with libcurl's.
+ * The parser of request heads and chunked bodies. The long table of refused requests is
+ * test/flow/http_cases.py, which goes over the wire; here stand what a head means, bounds to the
+ * byte, and linear time. Percent-decoding is compared with libcurl's.
  */
 #include "net/http_parser.h"
 
@@ -47,8 +48,9 @@ static void assert_str(struct str got, const char *want)
 
 START_TEST(the_parts_of_a_head)
 {
-	const char *text = "POST /a%20b/c?d=e?f HTTP/1.1\r\n" HOST "X-One:  two \t\r\ncontent-length: 17\r\n"
-			   "EXPECT: 100-Continue\r\nx-one: three\r\n\r\nBODY";
+	const char *text =
+		"POST /a%20b/c?d=e?f HTTP/1.1\r\n" HOST "X-One:  two \t\r\ncontent-length: 17\r\n"
+		"EXPECT: 100-Continue\r\nx-one: three\r\n\r\nBODY";
 
 	ck_assert_int_eq(parse(str_from(text)), (ssize_t)strlen(text) - 4);
 	ck_assert_int_eq(h.method, HTTP_POST);
@@ -62,7 +64,8 @@ START_TEST(the_parts_of_a_head)
 	assert_str(http_head_get(&h, STR("X-ONE")), "two");
 	ck_assert_uint_eq(http_head_count(&h, STR("x-One")), 2);
 	ck_assert_ptr_null(http_head_get(&h, STR("x-on")).p);
-	ck_assert(h.has_content_length && !h.chunked && h.keep_alive && h.expect_continue && !h.upgrade);
+	ck_assert(h.has_content_length && !h.chunked && h.keep_alive && h.expect_continue &&
+		  !h.upgrade);
 	ck_assert_uint_eq(h.content_length, 17);
 }
 END_TEST
@@ -103,7 +106,8 @@ END_TEST
 START_TEST(every_method)
 {
 	for (enum http_method m = HTTP_GET; m < HTTP_UNKNOWN_METHOD; m++) {
-		int n = snprintf(big, sizeof(big), "%s / HTTP/1.1\r\n" HOST "\r\n", http_method_name(m));
+		int n = snprintf(big, sizeof(big), "%s / HTTP/1.1\r\n" HOST "\r\n",
+				 http_method_name(m));
 
 		ck_assert_int_eq(parse((struct str){ big, (size_t)n }), n);
 		ck_assert_int_eq(h.method, m);
@@ -158,7 +162,8 @@ static const struct {
 	{ "GET / HTTP/1.1\r\n" HOST ": b\r\n\r\n", -400 },
 	{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", -400 },
 	{ "HEAD / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", -400 },
-	{ "PUT / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", -400 },
+	{ "PUT / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	  -400 },
 	{ "PUT / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", -400 },
 	{ "PUT / HTTP/1.1\r\n" HOST "Content-Length: +1\r\n\r\n", -400 },
 	{ "PUT / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", -400 },
@@ -289,13 +294,18 @@ START_TEST(classes_of_bytes_are_those_of_the_rfcs)
 	for (int c = 0; c < 256; c++) {
 		bool alnum = c < 128 && isalnum(c), visible = c > 0x20 && c < 0x7f;
 
-		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_TOKEN), alnum || is_one_of(c, "!#$%&'*+-.^_`|~"));
-		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_FIELD), c == '\t' || c == ' ' || visible || c > 0x7f);
-		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_TARGET), visible && !is_one_of(c, "\"#<>\\"));
+		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_TOKEN),
+				 alnum || is_one_of(c, "!#$%&'*+-.^_`|~"));
+		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_FIELD),
+				 c == '\t' || c == ' ' || visible || c > 0x7f);
+		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_TARGET),
+				 visible && !is_one_of(c, "\"#<>\\"));
 		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_DIGIT), c < 128 && isdigit(c));
 		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_HEX), c < 128 && isxdigit(c));
-		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_HOST), alnum || is_one_of(c, "-._~"));
-		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_IPV6), (c < 128 && isxdigit(c)) || is_one_of(c, ":."));
+		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_HOST),
+				 alnum || is_one_of(c, "-._~"));
+		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_IPV6),
+				 (c < 128 && isxdigit(c)) || is_one_of(c, ":."));
 		ck_assert_int_eq(http_char_is((char)c, HTTP_CHAR_VISIBLE), visible);
 	}
 }
@@ -312,7 +322,9 @@ static int decode(struct str in, size_t step, size_t *ret_n, size_t *ret_used)
 		size_t left = in.n - *ret_used, used;
 		struct str data;
 
-		r = http_chunked_next(&c, (struct str){ in.p + *ret_used, left < step ? left : step }, &data, &used);
+		r = http_chunked_next(&c,
+				      (struct str){ in.p + *ret_used, left < step ? left : step },
+				      &data, &used);
 		if (r < 0)
 			break;
 		memcpy(big + *ret_n, data.p, data.n);
@@ -413,7 +425,8 @@ START_TEST(percent_decoding_agrees_with_libcurl)
 	ssize_t n;
 
 	for (int c = 1; c < 128; c++) {
-		int text_n = snprintf(text, sizeof(text), c % 2 ? "a%%%02xb" : "a%%%02Xb", (unsigned)c);
+		int text_n =
+			snprintf(text, sizeof(text), c % 2 ? "a%%%02xb" : "a%%%02Xb", (unsigned)c);
 
 		theirs = curl_easy_unescape(NULL, text, text_n, &their_n);
 		ck_assert_ptr_nonnull(theirs);

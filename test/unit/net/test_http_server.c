@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server from the inside: when callbacks come, who owns a request, drain, tear-down, and every allocation of a request
- * failing once. The client is a bare socket of this process: it writes, the loop runs a while, it reads. What the wire shows is
- * tested in test/flow/test_http_table.py and test_http_slow.py.
+ * The server from the inside: when callbacks come, who owns a request, drain, tear-down, and every
+ * allocation of a request failing once. The client is a bare socket of this process: it writes, the
+ * loop runs a while, it reads. What the wire shows is tested in test/flow/test_http_table.py and
+ * test_http_slow.py.
  */
 #include "net/http_server.h"
 
@@ -23,12 +24,13 @@
 static struct loop *l;
 static struct http_server *server;
 static struct http_request *held; /* given to on_request and not answered yet */
-static bool hold;                 /* on_request keeps the request */
+static bool hold;		  /* on_request keeps the request */
 static unsigned n_heads, n_requests, n_aborts, n_done, n_problems;
 static int last_status;
 static char answer[8192];
 
-/* check allocates for its assertions; the callbacks also run while allocations fail, so theirs are plain. */
+/* check allocates for its assertions; the callbacks also run while allocations fail, so theirs are
+ * plain. */
 static int64_t on_head(struct http_request *rq, void *arg, struct err *reterr)
 {
 	assert(arg == &server && !http_request_is_aborted(rq));
@@ -67,8 +69,8 @@ static void on_abort(struct http_request *rq, void *arg)
 	assert(rq == held && http_request_is_aborted(rq));
 }
 
-static size_t on_problem(struct http_request *rq, const struct err *e, struct buf *out, struct http_header *headers,
-			 size_t max_headers, void *arg)
+static size_t on_problem(struct http_request *rq, const struct err *e, struct buf *out,
+			 struct http_header *headers, size_t max_headers, void *arg)
 {
 	(void)rq;
 	(void)headers;
@@ -89,10 +91,20 @@ static void on_done(struct http_request *rq, int status, uint64_t bytes_sent, vo
 }
 
 static struct http_server_config config = {
-	.address = "127.0.0.1", .max_connections = 10, .head_timeout_ms = 5000, .body_timeout_ms = 5000,
-	.idle_timeout_ms = 5000, .write_timeout_ms = 5000, .arena_bytes = 64 * 1024, .on_head = on_head,
-	.on_request = on_request, .on_abort = on_abort, .on_problem = on_problem, .on_done = on_done,
-	.metrics_label = "test", .arg = &server,
+	.address = "127.0.0.1",
+	.max_connections = 10,
+	.head_timeout_ms = 5000,
+	.body_timeout_ms = 5000,
+	.idle_timeout_ms = 5000,
+	.write_timeout_ms = 5000,
+	.arena_bytes = 64 * 1024,
+	.on_head = on_head,
+	.on_request = on_request,
+	.on_abort = on_abort,
+	.on_problem = on_problem,
+	.on_done = on_done,
+	.metrics_label = "test",
+	.arg = &server,
 };
 
 static void setup(void)
@@ -132,7 +144,8 @@ static void run(int64_t ms)
 
 static int client(const char *request)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(http_server_port(server)) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(http_server_port(server)) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -285,8 +298,9 @@ END_TEST
 
 static void ask_with_failing_allocation(uint64_t nth, uint64_t *ret_failed)
 {
-	static const char text[] = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-				   "3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
+	static const char text[] =
+		"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
 	int fd = client(text), r;
 	struct timer t;
 
