@@ -24,6 +24,12 @@ enum { ZONES_MAX = 600, FILE_BYTES_MAX = 65536, PATH_SIZE = 512 };
 static const struct tz utc = { .name = "UTC" };
 static struct table *zones;
 
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '+' || c == '-';
+}
+
 static bool is_name(struct str name)
 {
 	char before = '/';
@@ -32,10 +38,8 @@ static bool is_name(struct str name)
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
-		bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			       (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-';
 
-		if (!is_word && (c != '/' || before == '/'))
+		if (!is_name_char(c) && (c != '/' || before == '/'))
 			return false;
 		before = c;
 	}
