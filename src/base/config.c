@@ -320,11 +320,14 @@ static int set_entry(struct config *c, struct entry *e, enum spelling spelling, 
 		mistake_value(c, e->key, spelling, value, place, wrong);
 		return 1;
 	}
-	text = strndup(value.n > 0 ? value.p : "", value.n);
+	text = malloc(value.n + 1);
 	if (!text) {
 		mistake_plain(c, place, str_from(e->key->name), "out of memory");
 		return 1;
 	}
+	if (value.n > 0)
+		memcpy(text, value.p, value.n);
+	text[value.n] = '\0';
 	wipe_text(e);
 	e->text = text;
 	e->number = number;
