@@ -411,3 +411,21 @@ def test_it_waits_for_its_database(own_cluster, own_database, make_daemon):
     daemon.wait_ready()
     wait_until("ready", lambda: ops(daemon, "/readyz")[0] == 200, BACK_SECONDS)
     daemon.stop()
+
+
+def test_a_failure_of_ours_tells_no_internals(make_database, make_daemon, connect_api):
+    """SE6: a database whose rights are wrong makes a 500 with nothing in it; the log has the reason."""
+    database = make_database("broken")
+    daemon = make_daemon(database)
+    api = connect_api(daemon)
+    task = api.create("t")
+    api.openapi = None
+    database.rows("REVOKE SELECT ON todod.tasks FROM todod_api")
+    answer = api.get(api.path(task))
+    assert answer.status == 500 and answer.json["code"] == "internal"
+    assert ops(daemon, "/livez")[0] == 200
+    for word in (b"SQLSTATE", b"42501", b"permission", b"tasks\"", b"relation"):
+        assert word not in answer.body.replace(api.tasks.encode(), b""), answer
+    failed = wait_until("the log line", lambda: daemon.log("http.failed"))
+    assert "42501" in failed[-1]["text"] and failed[-1]["level"] == "error"
+    daemon.stop()
