@@ -56,11 +56,21 @@ class Cluster:
                 os.kill(victim, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        while any(os.path.exists(f"/proc/{p}") for p in [pid, *children]):
+        # A new postmaster starts only when the old one has no entry in the process table any more.
+        while os.path.exists(f"/proc/{pid}") or any(is_running(child) for child in children):
             time.sleep(0.01)
 
     def remove(self):
         run_pg("remove", self.directory)
+
+
+def is_running(pid):
+    """Not ended, be it reaped or not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def sweep(name):

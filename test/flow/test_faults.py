@@ -222,12 +222,13 @@ class Ledger:
             while not self.stop.is_set():
                 key = f"{name}-{n}-{i}"
                 task = self.create(n, key)
-                i += 1
+                while task is None and not self.stop.wait(0.02):
+                    task = self.create(n, key)
                 if task is not None:
                     self.acknowledged[n][key] = task
                 else:
                     self.unsure[n].append(key)
-                    self.stop.wait(0.02)
+                i += 1
         except BaseException as e:  # pylint: disable=broad-except
             self.errors.append(e)
 
