@@ -53,9 +53,8 @@ void request_add_header(struct request *rq, const char *name, struct str value);
  */
 struct buf *request_buf(struct request *rq, size_t max_bytes);
 
-/* The body is moved. Past what can be allocated it becomes a 503. reply_body leaves Content-Type to
- * the caller. */
-void reply_body(struct request *rq, int status, struct buf *body);
+/* The body is moved. Past what can be allocated it becomes a 503. */
+void reply_body(struct request *rq, int status, const char *content_type, struct buf *body);
 void reply_json(struct request *rq, int status, struct buf *body);
 void reply_empty(struct request *rq, int status);
 /* rq->err as problem+json. */

@@ -47,4 +47,12 @@ FIBER int idempotency_lookup_wait(struct db *db, struct arena *arena,
 				  const struct idempotency_key *key, bool *ret_found,
 				  struct idempotency_answer *ret, struct err *reterr) MUST_CHECK;
 
+/*
+ * Stores the answer of a request that changed nothing, so that its key stands for it all the same.
+ * 0; -EEXIST: the key was used before; or as db_run_wait.
+ */
+FIBER int idempotency_record_wait(struct db *db, const struct idempotency_key *key,
+				  const struct idempotency_answer *answer,
+				  struct err *reterr) MUST_CHECK;
+
 #endif

@@ -199,6 +199,32 @@ typedef int change_fn(struct request *rq, const struct task *before,
 typedef FIBER int store_fn(struct db *db, const struct task_change *change,
 			   int64_t expected_version, struct err *reterr);
 
+/*
+ * Writes the draft, or, where nothing changes (store is NULL), only remembers the answer under its
+ * key. 0: answered; 1: others were faster, read again; < 0: rq->err.
+ */
+static FIBER int finish_change(struct request *rq, struct draft *d, store_fn *store,
+			       int64_t version)
+{
+	struct chat_api *api = app_role_state(rq->app);
+	const struct idempotency_key *key = d->change.key;
+	int r = 0;
+
+	if (store != NULL)
+		r = store(api->db, &d->change, version, &rq->err);
+	else if (key != NULL)
+		r = idempotency_record_wait(api->db, key, &d->answer, &rq->err);
+	if (r == -ESTALE)
+		return 1;
+	if (r == -EEXIST) {
+		r = write_key_resolve_wait(rq, key);
+		return r < 0 ? r : !r;
+	}
+	if (r == 0)
+		reply_draft(rq, d);
+	return r;
+}
+
 /* One round: read, check, decide, write. 0: answered; 1: others were faster, read again; < 0:
  * rq->err. */
 static FIBER int change_once(struct request *rq, int64_t id, const struct idempotency_key *key,
@@ -226,13 +252,7 @@ static FIBER int change_once(struct request *rq, int64_t id, const struct idempo
 	r = change(rq, &found.task, key, arg, &d);
 	if (r < 0)
 		return r;
-	if (r > 0)
-		r = store(api->db, &d.change, found.task.version, &rq->err);
-	if (r == -ESTALE || r == -EEXIST)
-		return 1;
-	if (r == 0)
-		reply_draft(rq, &d);
-	return r;
+	return finish_change(rq, &d, r > 0 ? store : NULL, found.task.version);
 }
 
 static FIBER int change_task(struct request *rq, change_fn *change, void *arg, store_fn *store)

@@ -6,12 +6,6 @@
 #include "app_private.h"
 #include "base/metrics.h"
 
-static void reply_text(struct request *rq, int status, const char *content_type, struct buf *body)
-{
-	request_add_header(rq, "Content-Type", str_from(content_type));
-	reply_body(rq, status, body);
-}
-
 static void get_livez(struct request *rq)
 {
 	struct buf *body = request_buf(rq, 64);
@@ -50,7 +44,7 @@ static void get_metrics(struct request *rq)
 		return;
 	}
 	metrics_render(body);
-	reply_text(rq, 200, "text/plain; version=0.0.4; charset=utf-8", body);
+	reply_body(rq, 200, "text/plain; version=0.0.4; charset=utf-8", body);
 }
 
 static void get_fibers(struct request *rq)
@@ -62,7 +56,7 @@ static void get_fibers(struct request *rq)
 		return;
 	}
 	fiber_dump(body);
-	reply_text(rq, 200, "text/plain; charset=utf-8", body);
+	reply_body(rq, 200, "text/plain; charset=utf-8", body);
 }
 
 #define HEALTH_SCHEMA \

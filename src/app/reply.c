@@ -136,6 +136,7 @@ void reply_problem(struct request *rq)
 	if (rq->err.kind->http_status >= 500)
 		log_err(rq->err.kind->http_status == 500 ? LOG_ERROR : LOG_WARN, "http.failed",
 			&rq->err);
+	rq->n_headers = 0; /* they were meant for the answer that it did not become */
 	buf_init(&body, 4096);
 	size_t n = problem_write(rq, &rq->err, &body, headers, ARRAY_SIZE(headers));
 	rq->is_answered = true;
@@ -143,7 +144,7 @@ void reply_problem(struct request *rq)
 	buf_done(&body);
 }
 
-void reply_body(struct request *rq, int status, struct buf *body)
+void reply_body(struct request *rq, int status, const char *content_type, struct buf *body)
 {
 	struct http_header headers[REPLY_MAX_HEADERS];
 
@@ -154,14 +155,15 @@ void reply_body(struct request *rq, int status, struct buf *body)
 	}
 	assert(!rq->is_answered);
 	size_t n = standing_headers(rq, headers, ARRAY_SIZE(headers));
+	n = add_header(headers, n, ARRAY_SIZE(headers), STR("Content-Type"),
+		       str_from(content_type));
 	rq->is_answered = true;
 	http_reply(rq->http, status, headers, n, body);
 }
 
 void reply_json(struct request *rq, int status, struct buf *body)
 {
-	request_add_header(rq, "Content-Type", STR("application/json"));
-	reply_body(rq, status, body);
+	reply_body(rq, status, "application/json", body);
 }
 
 void reply_empty(struct request *rq, int status)
@@ -179,8 +181,9 @@ void reply_stream_begin(struct request *rq, int status)
 	struct http_header headers[REPLY_MAX_HEADERS];
 
 	assert(!rq->is_answered);
-	request_add_header(rq, "Content-Type", STR("application/json"));
 	size_t n = standing_headers(rq, headers, ARRAY_SIZE(headers));
+	n = add_header(headers, n, ARRAY_SIZE(headers), STR("Content-Type"),
+		       STR("application/json"));
 	rq->is_answered = true;
 	http_reply_begin(rq->http, status, headers, n);
 }

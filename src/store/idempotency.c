@@ -26,6 +26,14 @@ static const struct db_statement FORGET_EXPIRED = {
 	IDEMPOTENCY_LOOKUP_PARAMS,
 };
 
+static const struct db_statement RECORD = {
+	"idempotency_record",
+	"INSERT INTO todod.idempotency_keys "
+	"(user_id, method, path, key, body_sha256, status, etag, location, answer) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	1 + IDEMPOTENCY_RECORD_PARAMS,
+};
+
 enum { COL_BODY_SHA256, COL_STATUS, COL_ETAG, COL_LOCATION, COL_ANSWER };
 
 void idempotency_lookup_params(const struct idempotency_key *key,
@@ -100,4 +108,22 @@ int idempotency_lookup_wait(struct db *db, struct arena *arena, const struct ide
 		return r;
 	*ret_found = idempotency_read(results[1], key, ret);
 	return 0;
+}
+
+int idempotency_record_wait(struct db *db, const struct idempotency_key *key,
+			    const struct idempotency_answer *answer, struct err *reterr)
+{
+	struct db_param params[1 + IDEMPOTENCY_RECORD_PARAMS] = { DB_PARAM_TEXT(key->user_id) };
+	const struct db_query query = { &RECORD, params };
+	const struct db_segment segment = { .user_id = key->user_id,
+					    .queries = &query,
+					    .n_queries = 1 };
+	struct db_result *result;
+	int r;
+
+	idempotency_record_params(key, answer, params + 1);
+	r = db_run_wait(db, &segment, &result, NULL, reterr);
+	if (r == 0)
+		db_result_free(result);
+	return r;
 }
