@@ -149,6 +149,7 @@ unit: deps ## unit tests under ASan and UBSan
 	@$(PYTHON) test/run.py unit
 
 flow: deps ## flow tests: the real daemon on a real PostgreSQL
+	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@$(PYTHON) test/run.py flow
 
@@ -185,6 +186,7 @@ tidy: deps-slow ## clang-tidy with the checks in .clang-tidy
 
 coverage: deps-slow ## line coverage of unit and flow tests
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=coverage all tests
 	@$(PYTHON) test/run.py --profile=coverage unit flow
 	@gcovr -r . --object-directory build/coverage -f 'src/' -f 'roles/' -s --sort-percentage
