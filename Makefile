@@ -71,7 +71,7 @@ FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
 
 .PHONY: all objects tests fuzzers run-all check check-all unit flow lint hdr-check fuzz fuzz-replay valgrind analyze \
-	clang tidy coverage bench format format-check deps help clean FORCE
+	clang tidy coverage bench docs format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -194,6 +194,9 @@ coverage: deps-slow ## line coverage of unit and flow tests
 bench: deps-bench ## the speed table: ours beside pgbench and a Node server
 	@$(SELF) PROFILE=release all
 	@test/bench/run.py
+
+docs: all ## write the pages of docs/ that are made from the binary
+	@scripts/docs.sh $(B)/todod
 
 format: ## lay out the C sources by .clang-format
 	@clang-format-14 -i $(C_FILES)
