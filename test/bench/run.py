@@ -3,14 +3,21 @@
 """`make bench`: todod beside pgbench and a Node server, on one PostgreSQL, in one run.
 
 Every figure of the first table is the median of three alternating rounds at 32 keep-alive connections. Before each
-round the tables are brought back to 100,000 tasks. BENCH_SECONDS (10) is how long one measurement takes, BENCH_ROUNDS (3)
-how many there are. The tables are printed, and written to build/bench.md for docs/performance.md.
+round the tables are brought back to 100,000 tasks. The tables are printed, and written to build/bench.md for
+docs/performance.md. In the environment:
+
+  BENCH_SECONDS=10   how long one measurement takes
+  BENCH_ROUNDS=3     how many there are
+  BENCH_COMMIT=on    PostgreSQL's synchronous_commit, for all three alike: off takes the disk out of the comparison
+  BENCH_OPTIONS=     flags for todod, as --database.connections=16
+
 It fails when a request failed, not when a goal was missed: a shared machine decides too much of that.
 """
 import datetime
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -27,6 +34,8 @@ PG_DIRECTORY = os.path.join(RUN, "pg")
 TODOD = os.path.join(ROOT, "build", "release", "todod")
 SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+COMMIT = os.environ.get("BENCH_COMMIT", "on")
+OPTIONS = shlex.split(os.environ.get("BENCH_OPTIONS", ""))
 CONNECTIONS = 32
 USERS = [f"bench-{n}" for n in range(200)]
 SLOW_USERS = [f"slow-{n}" for n in range(4)]
@@ -174,6 +183,10 @@ class Bench:
         self.bytes = {}      # kind -> bytes of one of our answers
         self.most_private = 0
         self.notes = []
+        if os.getloadavg()[0] > 0.5:
+            self.notes.append(f"The machine had a load of {os.getloadavg()[0]:.1f} before this began, so the figures are "
+                              "not worth keeping.")
+            say(self.notes[-1])
 
     # ---- setting up ----
 
@@ -181,6 +194,7 @@ class Bench:
         os.makedirs(RUN, exist_ok=True)
         self.database.start()
         self.database.sql("CREATE DATABASE todod", "postgres")
+        self.database.sql(f"ALTER DATABASE todod SET synchronous_commit = {COMMIT}")
         output_of("openssl", "genpkey", "-algorithm", "ED25519", "-out", self.key)
         output_of("openssl", "pkey", "-in", self.key, "-pubout", "-out", self.key + ".pub")
         port, ops_port = free_port(), free_port()
@@ -193,7 +207,8 @@ class Bench:
         self.database.file("fill.sql")
         with open(self.tokens, "w", encoding="utf-8") as f:
             f.writelines(f"{user} {self.mint(user)}\n" for user in USERS)
-        self.ours = Server("todod", [TODOD, "--role=chat-api", f"--config={self.config}"], port, "/readyz", ops_port)
+        self.ours = Server("todod", [TODOD, "--role=chat-api", f"--config={self.config}", *OPTIONS],
+                           port, "/readyz", ops_port)
         self.ours.start()
         self.start_peer()
 
@@ -473,7 +488,8 @@ def machine(database):
     commit = output_of("git", "rev-parse", "--short", "HEAD").strip()
     server = database.sql("SHOW server_version").strip()
     return (f"{datetime.date.today()}, commit {commit}; {os.cpu_count()} x {model[1] if model else 'unknown CPU'}, "
-            f"{memory:.0f} GiB, {system}, Linux {os.uname().release}, PostgreSQL {server} with fsync on.\n"
+            f"{memory:.0f} GiB, {system}, Linux {os.uname().release}, PostgreSQL {server}, fsync on, "
+            f"synchronous_commit {COMMIT}; todod's flags: {' '.join(OPTIONS) or 'none'}.\n"
             f"{ROUNDS} alternating rounds of {SECONDS} s, medians; {CONNECTIONS} keep-alive connections; 100,000 tasks "
             f"of {len(USERS)} users; load generators, server and PostgreSQL share the machine.")
 
