@@ -28,6 +28,14 @@ static inline bool bit_is_set(const uint64_t *words, int bit)
 	return words[bit / 64] >> (bit % 64) & 1;
 }
 
+/* Where the n-th bit stands, counted from 0; there must be that many. */
+static inline int nth_bit(uint64_t bits, int n)
+{
+	while (n-- > 0)
+		bits &= bits - 1;
+	return __builtin_ctzll(bits);
+}
+
 static inline bool list_is_empty(const struct recurrence_list *l)
 {
 	uint64_t any = 0;
@@ -62,7 +70,8 @@ struct day_rule {
 	bool has_nth, has_week_numbers, has_year_days;
 };
 
-void year_shape_init(struct year_shape *s, int year);
+/* Sets s, all zero at first, to that year; from the year before it takes less time. */
+void year_shape_move(struct year_shape *s, int year);
 /* First day of a month (1..12) counted from 1 January, and its length. */
 int year_month_start(const struct year_shape *s, int month, int *ret_length);
 /* The days of such a year that every BY part allows; INTERVAL and BYSETPOS are not looked at. */
@@ -86,8 +95,8 @@ static inline uint64_t days_get(const struct year_days *d, int at, int n)
 }
 
 bool days_is_empty(const struct year_days *d);
-/* First day at or after from; -1: none. */
-int days_next(const struct year_days *d, int from);
+/* First bit at or after from; -1: none. */
+int bits_next(const uint64_t words[RECURRENCE_LIST_WORDS], int from);
 /* How many days lie before end. */
 int days_count_before(const struct year_days *d, int end);
 

@@ -7,6 +7,8 @@
  */
 #include "recurrence_walk_private.h"
 
+#include <limits.h>
+
 static void fill_days_from_start(struct walk *w, const struct civil *dtstart)
 {
 	struct day_rule *d = &w->rule;
@@ -23,6 +25,29 @@ static void fill_days_from_start(struct walk *w, const struct civil *dtstart)
 		if (w->r->freq == RECURRENCE_YEARLY && d->months == 0)
 			d->months = UINT64_C(1) << dtstart->month;
 	}
+}
+
+/* Every 7, 14, ... days it is always the same weekday. */
+static bool misses_weekdays(const struct walk *w)
+{
+	return w->r->freq == RECURRENCE_DAILY && w->r->interval % 7 == 0 && w->rule.weekdays != 0 &&
+	       !(w->rule.weekdays >> time_weekday(w->start_day) & 1);
+}
+
+/* No period has as many readings as the smallest position asks for. */
+static bool has_too_high_positions(const struct walk *w)
+{
+	static const int DAYS[4] = { 1, 7, 31, 366 };
+	int days = w->r->freq == RECURRENCE_WEEKLY ? __builtin_popcount(w->rule.weekdays)
+						   : DAYS[w->r->freq];
+
+	if (!w->has_set_pos)
+		return false;
+	for (int n = 1; n <= days * w->times_a_day && n <= 366; n++) {
+		if (bit_is_set(w->r->set_pos.fwd, n) || bit_is_set(w->r->set_pos.back, n))
+			return false;
+	}
+	return true;
 }
 
 void walk_init(struct walk *w, const struct recurrence *r, const struct civil *dtstart)
@@ -50,15 +75,7 @@ void walk_init(struct walk *w, const struct recurrence *r, const struct civil *d
 	w->minutes = r->minutes.fwd[0] != 0 ? r->minutes.fwd[0] : UINT64_C(1) << dtstart->minute;
 	w->times_a_day = __builtin_popcountll(w->hours) * __builtin_popcountll(w->minutes);
 	w->has_set_pos = !list_is_empty(&r->set_pos);
-	w->is_impossible = r->freq == RECURRENCE_DAILY && r->interval % 7 == 0 &&
-			   d->weekdays != 0 && !(d->weekdays >> time_weekday(day) & 1);
-}
-
-static int nth_bit(uint64_t bits, int n)
-{
-	while (n-- > 0)
-		bits &= bits - 1;
-	return __builtin_ctzll(bits);
+	w->is_impossible = misses_weekdays(w) || has_too_high_positions(w);
 }
 
 /* How many times of day lie before that minute of the day. */
@@ -114,8 +131,8 @@ static bool seek_in_year(struct walk *w, const struct year_shape *s, int64_t fro
 	int64_t from_day = floor_div(from, MINUTES_PER_DAY) - s->jan1;
 
 	walk_year(w, s, &days);
-	for (int day = days_next(&days, from_day < 0 ? 0 : (int)from_day); day >= 0;
-	     day = days_next(&days, day + 1)) {
+	for (int day = bits_next(days.w, from_day < 0 ? 0 : (int)from_day); day >= 0;
+	     day = bits_next(days.w, day + 1)) {
 		int64_t midnight = (s->jan1 + day) * MINUTES_PER_DAY;
 		int skipped = from > midnight ? times_before(w, (int)(from - midnight)) : 0;
 		int time = next_time(w, s, day, skipped);
@@ -132,7 +149,7 @@ static bool seek_in_year(struct walk *w, const struct year_shape *s, int64_t fro
 bool walk_seek(struct walk *w, int64_t from, int64_t *ret_minute)
 {
 	int year, month, day;
-	struct year_shape s;
+	struct year_shape s = { 0 };
 
 	if (w->is_impossible)
 		return false;
@@ -143,43 +160,57 @@ bool walk_seek(struct walk *w, int64_t from, int64_t *ret_minute)
 	if (last > 9999)
 		last = 9999;
 	for (year = walk_next_year(w, year); year <= last; year = walk_next_year(w, year + 1)) {
-		year_shape_init(&s, year);
+		year_shape_move(&s, year);
 		if (seek_in_year(w, &s, from, ret_minute))
 			return true;
 	}
 	return false;
 }
 
-/* Occurrences on the days `from` .. `end` - 1 of the year. */
+/* Readings on the days `from` .. `end` - 1 of the year, one day after the other. */
+static int count_day_by_day(struct walk *w, const struct year_shape *s,
+			    const struct year_days *days, int from, int end, int limit)
+{
+	int n = 0;
+
+	for (int day = bits_next(days->w, from); day >= 0 && day < end && n <= limit;
+	     day = bits_next(days->w, day + 1))
+		n += count_times(w, s, day, w->times_a_day);
+	return n;
+}
+
 static int count_days(struct walk *w, const struct year_shape *s, int from, int end, int limit)
 {
 	struct year_days days;
-	int n = 0;
 
 	walk_year(w, s, &days);
 	bool is_same_daily = !w->has_set_pos || w->r->freq == RECURRENCE_DAILY;
 	if (is_same_daily || w->times_a_day == 1) {
-		int first = days_next(&days, from);
+		int first = bits_next(days.w, from);
 		if (first < 0 || first >= end)
 			return 0;
-		n = days_count_before(&days, end) - days_count_before(&days, from);
+		int n = days_count_before(&days, end) - days_count_before(&days, from);
 		return n * (is_same_daily ? count_times(w, s, first, w->times_a_day) : 1);
 	}
-	for (int day = days_next(&days, from); day >= 0 && day < end && n <= limit;
-	     day = days_next(&days, day + 1))
-		n += count_times(w, s, day, w->times_a_day);
-	return n;
+	bool is_whole = from == 0 && end == s->length &&
+			(w->r->interval == 1 || w->r->freq == RECURRENCE_YEARLY);
+	if (!is_whole)
+		return count_day_by_day(w, s, &days, from, end, limit);
+	int *readings = &w->kinds[s->kind].readings;
+	if (*readings < 0)
+		*readings = count_day_by_day(w, s, &days, from, end, INT_MAX);
+	return *readings;
 }
 
 /* What to add to the number of the rule's readings from midnight of dtstart's day on: those before
  * dtstart don't count, dtstart always does. */
 static int count_correction(struct walk *w)
 {
-	struct year_shape s;
+	struct year_shape s = { 0 };
 	struct year_days days;
 	int tod = (int)(w->start - w->start_day * MINUTES_PER_DAY), skipped = times_before(w, tod);
 
-	year_shape_init(&s, w->start_year);
+	year_shape_move(&s, w->start_year);
 	walk_year(w, &s, &days);
 	int day = (int)(w->start_day - s.jan1);
 	if (!bit_is_set(days.w, day))
@@ -194,11 +225,11 @@ int walk_index(struct walk *w, int64_t minute, int limit)
 {
 	int64_t day = floor_div(minute, MINUTES_PER_DAY);
 	int tod = (int)(minute - day * MINUTES_PER_DAY), n = count_correction(w);
-	struct year_shape s;
+	struct year_shape s = { 0 };
 
 	for (int year = w->start_year; year <= 9999 && n <= limit;
 	     year = walk_next_year(w, year + 1)) {
-		year_shape_init(&s, year);
+		year_shape_move(&s, year);
 		int from = w->start_day > s.jan1 ? (int)(w->start_day - s.jan1) : 0;
 		bool is_last = day < s.jan1 + s.length;
 		int end = is_last ? (int)(day - s.jan1) : s.length;

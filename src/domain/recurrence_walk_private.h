@@ -20,7 +20,8 @@ struct walk {
 	uint64_t hours, minutes;
 	int times_a_day; /* readings a day before BYSETPOS */
 	bool has_set_pos;
-	bool is_impossible; /* the interval never meets the weekdays */
+	bool is_impossible; /* found at once: the interval misses the weekdays, or BYSETPOS is too
+			       high */
 	int64_t start;	    /* dtstart as minutes */
 	int64_t start_day;  /* as days since 1970 */
 	int64_t start_week; /* first day of its week */
@@ -28,7 +29,8 @@ struct walk {
 	uint32_t known; /* bits: which kinds of year are in the cache */
 	struct {
 		struct year_days all;	   /* before BYSETPOS */
-		struct year_days selected; /* after it; the same for DAILY and WEEKLY */
+		struct year_days selected; /* after it, as for INTERVAL=1; the same for DAILY */
+		int readings;		   /* in such a year, for INTERVAL=1; -1: not counted yet */
 	} kinds[RECURRENCE_YEAR_KINDS];
 };
 

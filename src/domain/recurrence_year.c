@@ -13,13 +13,18 @@ static bool is_leap(int year)
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-void year_shape_init(struct year_shape *s, int year)
+void year_shape_move(struct year_shape *s, int year)
 {
 	bool was = is_leap(year - 1), is = is_leap(year), will = is_leap(year + 1);
 
+	if (s->length != 0 && year == s->year + 1) {
+		s->jan1 += s->length;
+		s->weekday = (s->weekday + s->length) % 7;
+	} else {
+		s->jan1 = time_days_from_civil(year, 1, 1);
+		s->weekday = time_weekday(s->jan1);
+	}
 	s->year = year;
-	s->jan1 = time_days_from_civil(year, 1, 1);
-	s->weekday = time_weekday(s->jan1);
 	s->length = is ? 366 : 365;
 	s->prev_length = was ? 366 : 365;
 	s->next_length = will ? 366 : 365;
@@ -43,17 +48,17 @@ bool days_is_empty(const struct year_days *d)
 	return (d->w[0] | d->w[1] | d->w[2] | d->w[3] | d->w[4] | d->w[5]) == 0;
 }
 
-int days_next(const struct year_days *d, int from)
+int bits_next(const uint64_t words[RECURRENCE_LIST_WORDS], int from)
 {
 	if (from >= RECURRENCE_LIST_WORDS * 64)
 		return -1;
 	int i = from / 64;
-	uint64_t word = d->w[i] & (~UINT64_C(0) << (from % 64));
+	uint64_t word = words[i] & (~UINT64_C(0) << (from % 64));
 
 	while (word == 0) {
 		if (++i == RECURRENCE_LIST_WORDS)
 			return -1;
-		word = d->w[i];
+		word = words[i];
 	}
 	return i * 64 + __builtin_ctzll(word);
 }
@@ -158,7 +163,7 @@ static void keep_weekdays(const struct day_rule *rule, const struct year_shape *
 static void keep_year_days(const struct recurrence_list *l, const struct year_shape *s,
 			   struct year_days *ret)
 {
-	for (int day = days_next(ret, 0); day >= 0; day = days_next(ret, day + 1)) {
+	for (int day = bits_next(ret->w, 0); day >= 0; day = bits_next(ret->w, day + 1)) {
 		if (!bit_is_set(l->fwd, day + 1) && !bit_is_set(l->back, s->length - day))
 			ret->w[day / 64] &= ~(UINT64_C(1) << (day % 64));
 	}

@@ -15,6 +15,7 @@
 #include <time.h>
 
 struct timing {
+	bool is_on;
 	int64_t calls, total_ns, worst_ns;
 	int64_t worst_after_s;
 	char worst[2100];
@@ -31,10 +32,16 @@ static int64_t now_ns(void)
 static int next_timed(const struct recurrence *r, const struct civil *start, const struct tz *tz,
 		      int64_t after_us, const char *line, struct timing *t, struct occurrence *ret)
 {
-	int64_t begin = now_ns();
-	int error = recurrence_next(r, start, tz, after_us, ret);
-	int64_t ns = now_ns() - begin;
+	int64_t ns = INT64_MAX;
+	int error = 0;
 
+	/* The best of three: what else the machine does is not the call's time. */
+	for (int i = 0; i < (t->is_on ? 3 : 1); i++) {
+		int64_t begin = now_ns();
+		error = recurrence_next(r, start, tz, after_us, ret);
+		int64_t took = now_ns() - begin;
+		ns = took < ns ? took : ns;
+	}
 	t->calls++;
 	t->total_ns += ns;
 	if (ns > t->worst_ns) {
@@ -102,6 +109,7 @@ int main(int argc, char **argv)
 	size_t size = 0;
 	ssize_t n;
 
+	timing.is_on = argc > 1 && strcmp(argv[1], "--time") == 0;
 	while ((n = getline(&line, &size, stdin)) >= 0) {
 		struct str s = str_trim((struct str){ line, (size_t)n });
 		if (s.n > 0)
@@ -109,7 +117,7 @@ int main(int argc, char **argv)
 	}
 	free(line);
 	tz_done();
-	if (argc > 1 && strcmp(argv[1], "--time") == 0 && timing.calls > 0)
+	if (timing.is_on && timing.calls > 0)
 		fprintf(stderr, "%lld calls, %lld ns each, worst %lld ns: after %lld, %s\n",
 			(long long)timing.calls, (long long)(timing.total_ns / timing.calls),
 			(long long)timing.worst_ns, (long long)timing.worst_after_s, timing.worst);
