@@ -54,6 +54,8 @@ int str_copy(char *dst, size_t size, struct str s);
 bool utf8_valid(struct str s);
 /* Code points of a valid string. */
 size_t utf8_count(struct str s);
+/* A valid string without the White_Space characters of Unicode at its ends. */
+struct str utf8_trim(struct str s);
 /* Decodes the code point at s[*pos] and advances *pos; -1 at the end or on a malformed sequence. */
 int32_t utf8_next(struct str s, size_t *pos);
 /* Writes 1 to 4 bytes, returns how many; 0 for a surrogate or a value above U+10FFFF. */

@@ -27,6 +27,7 @@ enum http_method {
 	HTTP_PATCH,
 	HTTP_DELETE,
 	HTTP_OPTIONS,
+	HTTP_TRACE,
 	HTTP_UNKNOWN_METHOD, /* a token, but no method we know: 501 */
 	_HTTP_METHOD_MAX,
 };

@@ -130,3 +130,32 @@ size_t utf8_encode(uint32_t code_point, char out[4])
 	out[3] = (char)(0x80 | (code_point & 0x3F));
 	return 4;
 }
+
+/* Unicode Character Database, PropList.txt: White_Space, which never grows. */
+static bool is_white_space(int32_t c)
+{
+	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+	       c == 0x205f || c == 0x3000;
+}
+
+struct str utf8_trim(struct str s)
+{
+	size_t start = 0, end = 0, pos = 0;
+	bool inside = false;
+
+	while (pos < s.n) {
+		size_t at = pos;
+		int32_t c = utf8_next(s, &pos);
+
+		if (c < 0)
+			break;
+		if (is_white_space(c))
+			continue;
+		if (!inside)
+			start = at;
+		inside = true;
+		end = pos;
+	}
+	return (struct str){ s.p + start, end - start };
+}

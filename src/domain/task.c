@@ -49,7 +49,7 @@ static int parse_title(const struct json_str *in, struct str *ret_title, struct 
 	if (in->state == JSON_NULL)
 		return err_set(reterr, &ERR_INVALID, "body.title",
 			       "title must be a string, not null");
-	struct str title = str_trim(in->v);
+	struct str title = utf8_trim(in->v);
 	if (title.n == 0)
 		return err_set(reterr, &ERR_INVALID, "body.title", "title must not be blank");
 	if (utf8_count(title) > TASK_TITLE_MAX)

@@ -22,10 +22,9 @@ struct framing {
 };
 
 static const char *const method_names[_HTTP_METHOD_MAX] = {
-	[HTTP_GET] = "GET",	    [HTTP_HEAD] = "HEAD",
-	[HTTP_POST] = "POST",	    [HTTP_PUT] = "PUT",
-	[HTTP_PATCH] = "PATCH",	    [HTTP_DELETE] = "DELETE",
-	[HTTP_OPTIONS] = "OPTIONS", [HTTP_UNKNOWN_METHOD] = "unknown",
+	[HTTP_GET] = "GET",	    [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
+	[HTTP_PUT] = "PUT",	    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+	[HTTP_OPTIONS] = "OPTIONS", [HTTP_TRACE] = "TRACE", [HTTP_UNKNOWN_METHOD] = "unknown",
 };
 
 const char *http_method_name(enum http_method m)
@@ -326,6 +325,12 @@ static int parse_header(struct str line, struct http_head *h, struct framing *f)
 	return note_header(h, x, f);
 }
 
+/* RFC 9110 sections 9.3.1, 9.3.2 and 9.3.8. */
+static bool has_no_content(enum http_method m)
+{
+	return m == HTTP_GET || m == HTTP_HEAD || m == HTTP_TRACE;
+}
+
 static int judge_framing(const struct http_head *h, const struct framing *f)
 {
 	if (f->n_host == 0 && h->minor_version == 1)
@@ -333,8 +338,7 @@ static int judge_framing(const struct http_head *h, const struct framing *f)
 	/* RFC 9112 section 6.1: Transfer-Encoding in 1.0 is as faulty as both together. */
 	if (h->chunked && (h->has_content_length || h->minor_version == 0))
 		return -400;
-	if ((h->method == HTTP_GET || h->method == HTTP_HEAD) &&
-	    (h->chunked || h->content_length > 0))
+	if (has_no_content(h->method) && (h->chunked || h->content_length > 0))
 		return -400;
 	if (h->method == HTTP_UNKNOWN_METHOD)
 		return -501;

@@ -161,7 +161,7 @@ int task_store_create_wait(struct db *db, const struct task_change *change, stru
 	r = run(db, change, &w, &CREATE_PLAIN, &CREATE_KEYED, &n, reterr);
 	if (r < 0 || n == 1)
 		return r;
-	err_set(reterr, &ERR_TASK_QUOTA, NULL, "a user holds at most %d tasks", TASK_QUOTA);
+	err_set(reterr, &ERR_TASK_QUOTA, "body", "a user holds at most %d tasks", TASK_QUOTA);
 	return -EDQUOT;
 }
 

@@ -273,7 +273,6 @@ refuse(
     501,
     method_unknown=request_line(b"FROB / HTTP/1.1"),
     method_lower_case=request_line(b"get / HTTP/1.1"),
-    method_trace=request_line(b"TRACE / HTTP/1.1"),
     method_connect=request_line(b"CONNECT todod.test:443 HTTP/1.1"),
     method_long=request_line(b"A" * 1000 + b" / HTTP/1.1"),
 )

@@ -300,6 +300,8 @@ def test_methods_a_path_does_not_take(api):
     for method, path, allow in (("DELETE", api.tasks, {"GET", "HEAD", "POST"}),
                                 ("POST", api.path(task), {"GET", "HEAD", "DELETE"}),
                                 ("GET", api.path(task) + "/complete", {"PATCH"}),
+                                ("TRACE", api.tasks, {"GET", "HEAD", "POST"}),
+                                ("OPTIONS", api.path(task), {"GET", "HEAD", "DELETE"}),
                                 ("DELETE", "/health", {"GET", "HEAD"})):
         answer = api.request(method, path)
         assert answer.status == 405

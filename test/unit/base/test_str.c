@@ -257,6 +257,35 @@ START_TEST(utf8_in_long_text)
 }
 END_TEST
 
+/* Python's str.strip, less the separators U+001C to U+001F, which are no White_Space. */
+START_TEST(utf8_trimming)
+{
+	static const struct {
+		const char *text, *trimmed;
+	} cases[] = {
+		{ "", "" },
+		{ " \t\n\v\f\r", "" },
+		{ "a", "a" },
+		{ " a ", "a" },
+		{ "\xc2\x85\xc2\xa0"
+		  "a\xc2\xa0"
+		  "b\xe2\x80\x83",
+		  "a\xc2\xa0"
+		  "b" },
+		{ "\xe1\x9a\x80\xe2\x80\x80\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf\xe2\x81\x9f\xe3\x80\x80",
+		  "" },
+		{ "\xe2\x80\x8b", "\xe2\x80\x8b" }, /* zero width space is none */
+		{ "\x1c", "\x1c" },
+		{ " \xf0\x9f\x8d\x8e ", "\xf0\x9f\x8d\x8e" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_msg(str_eq(utf8_trim(str_from(cases[i].text)),
+				     str_from(cases[i].trimmed)),
+			      "case %zu", i);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("str");
@@ -274,6 +303,7 @@ int main(void)
 	tcase_add_test(tc, utf8_every_code_point);
 	tcase_add_test(tc, utf8_nothing_else);
 	tcase_add_test(tc, utf8_in_long_text);
+	tcase_add_test(tc, utf8_trimming);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -27,6 +27,10 @@ struct accepted {
 
 static const struct accepted ACCEPTED[] = {
 	{ "{\"title\":\"a\"}", "a", NULL, TASK_MEDIUM, false },
+	{ "{\"title\":\"\\f\\u00a0a\\u2003b\\u3000\\u0085\"}",
+	  "a\xe2\x80\x83"
+	  "b",
+	  NULL, TASK_MEDIUM, false },
 	{ "{\"title\":\"  a b \\n\"}", "a b", NULL, TASK_MEDIUM, false },
 	{ "{\"title\":\"a\",\"description\":null,\"priority\":null,\"completed\":null}", "a", NULL,
 	  TASK_MEDIUM, false },
@@ -77,6 +81,7 @@ static const struct refused REFUSED[] = {
 	{ "{}", 422, "body.title" },
 	{ "{\"title\":null}", 422, "body.title" },
 	{ "{\"title\":\"\"}", 422, "body.title" },
+	{ "{\"title\":\"\\f\\u000b\\u00a0\\u2028\"}", 422, "body.title" },
 	{ "{\"title\":\" \\t\\r\\n \"}", 422, "body.title" },
 	{ "{\"title\":7}", 422, "body.title" },
 	{ "{\"title\":[\"a\"]}", 422, "body.title" },
