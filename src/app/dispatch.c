@@ -208,6 +208,9 @@ static int check_caller(struct dispatcher *d, struct request *rq, struct err *re
 {
 	if (rq->route->flags & ROUTE_PUBLIC)
 		return 0;
+	if (http_head_count(&rq->http->head, STR("Authorization")) > 1)
+		return err_set(reterr, &ERR_BAD_REQUEST, "header.Authorization",
+			       "Authorization must be sent once");
 	int r = auth_verify(app_auth(d->app), rq->arena, request_header(rq, "Authorization"),
 			    &rq->user, reterr);
 	if (r == -EAGAIN) {

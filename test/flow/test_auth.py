@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 
 import jwt
@@ -207,6 +208,14 @@ def test_token_of_the_command_is_good(api, key_file):
     assert api.get(api.tasks, token=token).status == 200
     read = jwt.decode(token, options={"verify_signature": False})
     assert read["sub"] == api.user and read["exp"] - read["iat"] == 60
+
+
+def test_two_tokens_are_none(daemon, api):
+    """SE1: of two Authorization headers neither is chosen."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as s:
+        s.sendall(f"GET {api.tasks} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token}\r\n"
+                  f"authorization: Bearer {api.token}\r\n\r\n".encode())
+        assert s.makefile("rb").readline().startswith(b"HTTP/1.1 400 ")
 
 
 def test_other_users_path_is_403(daemon, connect_api, api, database):
