@@ -2,6 +2,7 @@
 """Clients that are slow, idle, rude or many, against the echo tool with short deadlines."""
 
 import contextlib
+import resource
 import json
 import socket
 import struct
@@ -240,10 +241,19 @@ def test_http_1_0_streams_until_close(patient):
         assert reader.is_closed()
 
 
-def test_many_idle_and_slow_clients_leave_room_for_a_good_one():
+@pytest.fixture
+def many_descriptors():
+    """As many clients as this process may hold, up to 10,000."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield min(10000, hard - 200)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_many_idle_and_slow_clients_leave_room_for_a_good_one(many_descriptors):
     with contextlib.ExitStack() as stack:
         address, _ = stack.enter_context(echo_server("--max-connections", 500))
-        for i in range(2000):
+        for i in range(many_descriptors):
             s = stack.enter_context(connect(address))
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 s.sendall([b"", b"GET / HTT", post(b"Content-Length: 10"), head()][i % 4])
