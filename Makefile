@@ -88,7 +88,13 @@ $(FLAGS_STAMP): FORCE
 $(B)/%.o: %.c $(FLAGS_STAMP)
 	$(if $(LIBS),,$(error libraries are missing; install them with: scripts/deps.sh build))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(CFLAGS_THIS) -MMD -MP -c -o $@ $<
+
+# False alarms of gcc 12's analyzer: it forgets that no bytes come from nowhere, and who owns what a list holds.
+ifeq ($(PROFILE),analyze)
+$(B)/src/base/siphash.o: CFLAGS_THIS := -Wno-analyzer-null-argument
+$(B)/src/net/db_conninfo.o: CFLAGS_THIS := -Wno-analyzer-malloc-leak
+endif
 
 # Files that EMBED puts into an object; the compiler does not see them.
 $(B)/src/store/schema.o: $(wildcard src/store/migrations/*.sql)
@@ -180,8 +186,8 @@ analyze: deps-slow ## gcc -fanalyzer
 	@echo 'analyze: no findings'
 
 tidy: deps-slow ## clang-tidy with the checks in .clang-tidy
-	@printf '%s\n' $(SRCS) src/main.c | xargs -P $(JOBS) -n 4 clang-tidy-14 --quiet --warnings-as-errors='*' \
-		-- $(CFLAGS_COMMON) -Iinclude -I. $(PKG_CFLAGS) 2>/dev/null
+	@printf '%s\n' $(SRCS) src/main.c | xargs -P $(JOBS) -n 4 sh -c 'clang-tidy-14 --quiet \
+		--warnings-as-errors="*" "$$@" -- $(CFLAGS_COMMON) -Iinclude -I. $(PKG_CFLAGS)' sh
 	@echo 'tidy: no findings'
 
 coverage: deps-slow ## line coverage of unit and flow tests

@@ -145,7 +145,8 @@ START_TEST(histograms)
 		{ "0.05", 5 },	{ "0.1", 5 },	 { "0.25", 5 },	 { "0.5", 6 },	{ "1", 6 },
 		{ "2.5", 6 },	{ "5", 6 },	 { "10", 7 },	 { "+Inf", 9 },
 	};
-	static const double seen[] = { 0, -1, NAN, 0.001, 0.0011, 0.5, 10, 10.001, INFINITY };
+	static const double seen[] = { 0,   -1, (double)NAN, 0.001,	      0.0011,
+				       0.5, 10, 10.001,	     (double)INFINITY };
 	struct metric *m = metric_get(&seconds, "route=\"/a\"");
 	char labels[64], *text;
 
@@ -159,7 +160,7 @@ START_TEST(histograms)
 		expect_sample("http_seconds_bucket", labels, expected[i].count);
 	}
 	expect_sample("http_seconds_count", "route=\"/a\"", 9);
-	expect_sample("http_seconds_sum", "route=\"/a\"", INFINITY);
+	expect_sample("http_seconds_sum", "route=\"/a\"", (double)INFINITY);
 	expect_sample("http_seconds_bucket", "le=\"0.1\"", 0);
 	expect_sample("http_seconds_bucket", "le=\"0.25\"", 1);
 	expect_sample("http_seconds_sum", "", 0.25);
@@ -173,10 +174,19 @@ END_TEST
 /* Any double comes back as itself. */
 START_TEST(numbers)
 {
-	static const double values[] = {
-		0,	1,	 -1,	   42,	     0.1, 1.0 / 3, 1e15, 1e16, 123456789012345680.0,
-		5e-324, 1.7e308, INFINITY, -INFINITY
-	};
+	static const double values[] = { 0,
+					 1,
+					 -1,
+					 42,
+					 0.1,
+					 1.0 / 3,
+					 1e15,
+					 1e16,
+					 123456789012345680.0,
+					 5e-324,
+					 1.7e308,
+					 (double)INFINITY,
+					 -(double)INFINITY };
 	struct metric *m = metric_get(&memory, "x=\"\\\\ \\\" \\n\"");
 	char *text;
 
@@ -192,7 +202,7 @@ START_TEST(numbers)
 		expect_sample("memory_bytes", "x=\"\\\\ \\\" \\n\"", v);
 		free(text);
 	}
-	metric_set(m, NAN);
+	metric_set(m, (double)NAN);
 	text = render();
 	ck_assert_ptr_nonnull(strstr(text, "} NaN\n"));
 	free(text);
