@@ -118,8 +118,8 @@ static bool find_instant(struct search *s, int64_t after_s, struct candidate *re
 			best = c;
 			is_found = true;
 		}
-		if ((is_found || is_over) && !c.is_moved)
-			break;
+		if (!c.is_moved && (is_over || c.at_s > after_s))
+			break; /* readings outside gaps are in order */
 	}
 	if (is_found)
 		*ret = best;

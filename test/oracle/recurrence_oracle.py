@@ -15,6 +15,7 @@ with the number that docs/recurrence.md gives it (D1 ... D7).
 import argparse
 import collections
 import datetime as dt
+import functools
 import itertools
 import random
 import subprocess
@@ -87,6 +88,30 @@ def make_skip(rng):
     return p
 
 
+@functools.lru_cache(maxsize=None)
+def clock_changes(zone, year):
+    """Days of the year on which the zone's clock is set."""
+    tz = zoneinfo.ZoneInfo(zone)
+    days = [dt.datetime(year, 1, 1) + n * DAY for n in range(366)]
+    return [d for d in days if d.replace(tzinfo=tz).utcoffset() != (d + DAY).replace(tzinfo=tz).utcoffset()]
+
+
+def near_clock_change(rng, p, start, zone):
+    """Moves the start to the days before one, with times of day around it."""
+    changes = clock_changes(zone, start.year)
+    if not changes:
+        return start
+    if p["FREQ"] == "DAILY" and rng.random() < 0.7:
+        p["BYHOUR"] = some(rng, [0, 1, 2, 3, 4])
+        p["BYMINUTE"] = some(rng, [0, 10, 15, 30, 45, 59])
+        p.pop("INTERVAL", None)
+        p["BYSETPOS"] = some(rng, range(1, 10))  # without it, readings hardly change places in a gap
+        if rng.random() < 0.5:
+            del p["BYSETPOS"]
+    return rng.choice(changes).replace(hour=rng.choice((0, 1, 2, 3)), minute=rng.choice((0, 15, 30, 59))) \
+        - rng.choice((0, 1, 1, 2, 7, 14)) * DAY
+
+
 def make_case(rng):
     freq = rng.choice(list(FREQS))
     p = make_skip(rng) if rng.random() < 0.08 else {"FREQ": freq, **make_lists(rng, freq)}
@@ -99,12 +124,14 @@ def make_case(rng):
         p["INTERVAL"] = rng.choice((2, 2, 2, 3, 3, 4, 5, 7, 10, 13, rng.randint(2, 40)))
     if rng.random() < 0.5:
         p["WKST"] = rng.randrange(7)
+    zone = rng.choice(ZONES) if rng.random() < 0.7 else ""
+    if zone and rng.random() < 0.25 and "SKIP" not in p:
+        start = near_clock_change(rng, p, start, zone)
     if rng.random() < 0.25:
         p["COUNT"] = rng.randint(1, 12)
     elif rng.random() < 0.3:
         p["UNTIL"] = (rng.choice(("date", "local", "utc")),
                       (start + dt.timedelta(days=rng.choice((0, 1, 30, 400, 4000)) * rng.random())).replace(microsecond=0))
-    zone = rng.choice(ZONES) if rng.random() < 0.7 else ""
     return p, start, zone
 
 
@@ -224,12 +251,12 @@ def expand(p, start, zone, most):
 
 
 def build(rng):
-    p, start, zone = make_week(rng) if rng.random() < 0.01 else make_case(rng)
+    p, start, zone = make_week(rng) if rng.random() < 0.02 else make_case(rng)
     skip = rng.choice((0, 0, 0, 1, 2, 4, 10))
     instants, complete = expand(p, start, zone, skip + 8)
     after = None
     if skip and instants:
-        after = rng.choice(instants[:skip]) + rng.choice((0, 0, -1, 1, 1800, 3600, rng.randrange(10 * 86400)))
+        after = rng.choice(instants[:skip]) + rng.choice((0, 0, -1, 1, 1800, rng.randrange(-7200, 7200), rng.randrange(10 * 86400)))
     wanted = [s for s in instants if after is None or s > after][:5]
     line = f"{rule_text(p, rng)}|{start.isoformat()}|{zone}|{'' if after is None else after}|5"
     return line, wanted, complete

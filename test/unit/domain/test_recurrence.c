@@ -320,6 +320,10 @@ static const struct example CORNERS[] = {
 	  "2026-12-27 2027-01-03 10" },
 	{ "FREQ=WEEKLY;BYMONTH=1;BYDAY=MO,FR;BYSETPOS=1", "2026-01-02T08:00:00",
 	  "2026-01-02 05 12 19 26 2027-01-01 04" },
+	/* weeks that begin in or before a leap year */
+	{ "FREQ=WEEKLY;BYDAY=MO,TU,FR;BYSETPOS=2", "2024-12-24T08:00:00",
+	  "2024-12-24 31 2025-01-07" },
+	{ "FREQ=WEEKLY;BYDAY=FR,SA;BYSETPOS=1", "2027-12-24T08:00:00", "2027-12-24 31 2028-01-07" },
 	/* plain and nth weekdays stand side by side */
 	{ "FREQ=MONTHLY;BYDAY=MO,1TU", "2026-12-01T08:00:00",
 	  "2026-12-01 07 14 21 28 2027-01-04 05 11" },

@@ -72,6 +72,25 @@ static const struct {
 	  "Europe/Berlin",
 	  "2026-03-29T01:00:00Z",
 	  { "2026-03-29T01:45:00Z", "2026-03-30T00:00:00Z" } },
+	/* only 02:30 and 03:00 of each day: on the day of the gap the second comes first */
+	{ "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,30;BYSETPOS=2,3",
+	  "2026-03-28T02:30:00",
+	  "Europe/Berlin",
+	  "2026-03-28T12:00:00Z",
+	  { "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z" } },
+	{ "FREQ=DAILY;BYHOUR=2;BYMINUTE=15,30",
+	  "2026-10-03T02:15:00",
+	  "Australia/Lord_Howe",
+	  "2026-10-03T03:00:00Z",
+	  { "2026-10-03T15:30:00Z", "2026-10-03T15:45:00Z", "2026-10-04T15:15:00Z" } },
+	/* a gap of two hours, asked from within: some readings are over, some are moved, some are
+	   to come */
+	{ "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=10,15",
+	  "2032-03-27T03:30:00",
+	  "Antarctica/Troll",
+	  "2032-03-28T00:00:00Z",
+	  { "2032-03-28T01:10:00Z", "2032-03-28T01:15:00Z", "2032-03-28T02:10:00Z",
+	    "2032-03-28T02:15:00Z", "2032-03-29T00:10:00Z" } },
 	/* asked from within the hour after the gap, a moved reading is still ahead */
 	{ "FREQ=DAILY",
 	  "2026-03-01T02:45:00",
