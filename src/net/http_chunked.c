@@ -8,7 +8,7 @@
 
 #include "http_chars_private.h"
 
-enum { EXTENSION_MAX = 256, TRAILER_MAX = HTTP_MAX_LINE_BYTES };
+enum { EXTENSION_MAX = 256 /* of one line */, TRAILER_MAX = HTTP_MAX_LINE_BYTES };
 
 enum state {
 	SIZE,		/* digits of a chunk's size */
@@ -42,14 +42,16 @@ static int step_size(struct http_chunked *c, char b)
 
 static int step_extension(struct http_chunked *c, char b)
 {
+	/* Every byte counts: many short extensions are as long as one long one. */
+	if (++c->line_bytes > EXTENSION_MAX)
+		return -400;
 	if (c->state == EXTENSION_NAME)
 		return http_char_is(b, HTTP_CHAR_TOKEN) ? EXTENSION : -400;
 	if (b == '\r')
 		return SIZE_LF;
 	if (b == ';')
 		return EXTENSION_NAME;
-	return ++c->line_bytes < EXTENSION_MAX && http_char_is(b, HTTP_CHAR_VISIBLE) ? EXTENSION
-										     : -400;
+	return http_char_is(b, HTTP_CHAR_VISIBLE) ? EXTENSION : -400;
 }
 
 static int step_trailer(struct http_chunked *c, char b)

@@ -372,6 +372,26 @@ START_TEST(chunked_bodies_in_pieces_of_any_size)
 }
 END_TEST
 
+/* However many extensions share the line, and however short each is. */
+START_TEST(chunk_extensions_are_bounded)
+{
+	static const char *const extensions[] = { ";a", ";ab", ";a=b", ";aaaaaaaaaaaaaaaa" };
+	struct str part = str_from(extensions[_i]);
+	size_t n, used, at = 1;
+
+	big[0] = '3';
+	for (; at + part.n < 1000; at += part.n)
+		memcpy(big + at, part.p, part.n);
+	char *text = strndup(big, at);
+
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_eq(decode((struct str){ text, at }, at, &n, &used), -400);
+	ck_assert_int_eq(decode((struct str){ text, at }, 1, &n, &used), -400);
+	ck_assert_int_eq(decode((struct str){ text, 200 }, 1, &n, &used), 0);
+	free(text);
+}
+END_TEST
+
 START_TEST(trailers_are_bounded)
 {
 	char *text = malloc(20000);
@@ -459,6 +479,7 @@ static Suite *parser_suite(void)
 	suite_add_tcase(s, t);
 	t = tcase_create("body");
 	tcase_add_loop_test(t, chunked_bodies_in_pieces_of_any_size, 0, (int)ARRAY_SIZE(chunked));
+	tcase_add_loop_test(t, chunk_extensions_are_bounded, 0, 4);
 	tcase_add_test(t, trailers_are_bounded);
 	tcase_add_loop_test(t, percent_decoding, 0, (int)ARRAY_SIZE(escapes));
 	tcase_add_test(t, percent_decoding_agrees_with_libcurl);
