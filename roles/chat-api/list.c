@@ -19,6 +19,10 @@ enum {
 	CURSOR_TEXT_MAX = 80,
 };
 
+/* Years 1 to 9999, which the database knows as well; a cursor can be made by anybody. */
+static const int64_t CREATED_MIN_US = INT64_C(-62135596800000000);
+static const int64_t CREATED_MAX_US = INT64_C(253402300799999999);
+
 struct list_request {
 	struct task_list_query query;
 	int64_t limit; /* 0: absent */
@@ -65,6 +69,8 @@ static int cursor_decode(struct request *rq, struct str cursor, struct task_list
 	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)cursor_scope(rq));
 	if (!str_eq(part[2], str_from(scope)) || rest.n != 0 ||
 	    str_parse_i64(part[0], &query->after_created_at_us) < 0 ||
+	    query->after_created_at_us < CREATED_MIN_US ||
+	    query->after_created_at_us > CREATED_MAX_US ||
 	    str_parse_i64(part[1], &query->after_id) < 0 || query->after_id < 1)
 		return cursor_error(rq);
 	query->after = true;
