@@ -134,13 +134,16 @@ static FIBER int create(struct request *rq)
 	if (r < 0)
 		return r;
 	for (int tries = 0; tries < OUT_OF_DATE_TRIES_MAX; tries++) {
-		r = task_store_create_wait(api->db, &d.change, &rq->err);
-		if (r != -EEXIST)
-			break;
-		r = write_key_resolve_wait(rq, key);
+		int written = task_store_create_wait(api->db, &d.change, &rq->err);
+		/* The task that reached the quota may be this key's own. */
+		bool is_known = written == -EEXIST || (written == -EDQUOT && key != NULL);
+
+		r = is_known ? write_key_resolve_wait(rq, key) : 0;
 		if (r != 0)
 			return r < 0 ? r : 0;
-		r = -EEXIST; /* that answer has expired meanwhile: write again */
+		r = written;
+		if (r != -EEXIST) /* else that answer has expired meanwhile: write again */
+			break;
 	}
 	if (r == -EEXIST)
 		return err_unavailable(&rq->err, 1, "the same key is being written by others");
