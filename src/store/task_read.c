@@ -191,18 +191,23 @@ static void add_block(struct task_ids *ids, int64_t next, int64_t end)
 
 /* The stock is low: this fiber, which has its id already, fetches the next block while others live
  * on the rest. */
-static FIBER int fetch_ahead(struct task_ids *ids, struct db *db)
+static FIBER int fetch_ahead(struct task_ids *ids, struct db *db, struct err *reterr)
 {
+	struct err err = { 0 };
 	int64_t first;
 	int r;
 
 	ids->fetching = true;
-	r = fetch_block(db, &first, NULL);
+	r = fetch_block(db, &first, &err);
 	ids->fetching = false;
 	if (r == 0)
 		add_block(ids, first, first + TASK_ID_BLOCK);
 	/* Failing is for who finds the stock empty. */
-	return r == -ECANCELED ? r : 0;
+	if (r != -ECANCELED)
+		return 0;
+	if (reterr)
+		*reterr = err;
+	return r;
 }
 
 int task_ids_next_wait(struct task_ids *ids, struct db *db, int64_t *ret, struct err *reterr)
@@ -213,7 +218,7 @@ int task_ids_next_wait(struct task_ids *ids, struct db *db, int64_t *ret, struct
 	if (left > 0) {
 		id = take_id(ids);
 		if (left <= TASK_ID_BLOCK && !ids->fetching)
-			r = fetch_ahead(ids, db);
+			r = fetch_ahead(ids, db, reterr);
 	} else {
 		r = fetch_block(db, &id, reterr);
 		/* A block that finds no room is lost but for this id: ids may have gaps. */

@@ -703,6 +703,28 @@ START_TEST(test_ids_are_not_wasted)
 }
 END_TEST
 
+/* Cancelled while it fetches the next block for the others: a reason comes back, no 500. */
+static void cancelled_ids_fiber(void *arg)
+{
+	struct db *db = open_db();
+	struct task_ids ids = { .n_blocks = 0 };
+	struct err err = { 0 };
+	int64_t id = 0;
+
+	(void)arg;
+	ck_assert_int_eq(task_ids_next_wait(&ids, db, &id, &err), 0);
+	fiber_cancel(fiber_self());
+	ck_assert_int_eq(task_ids_next_wait(&ids, db, &id, &err), -ECANCELED);
+	ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
+	db_free(db);
+}
+
+START_TEST(test_ids_of_a_cancelled_request)
+{
+	pg_run(cancelled_ids_fiber, NULL);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 /* One call of each kind, with the nth allocation failing; true once there was no nth. */
@@ -905,6 +927,7 @@ int main(void)
 		test_no_change_is_lost_and_none_is_told_twice,
 		test_ids_come_once,
 		test_ids_are_not_wasted,
+		test_ids_of_a_cancelled_request,
 		test_every_allocation_may_fail,
 		test_a_statement_without_its_user_sees_no_one_else,
 	};
