@@ -9,7 +9,8 @@
 
 struct db_session;
 
-/* 0; -EIO with the server's words; -ENOMEM. url as in struct db_config. */
+/* 0; -EINVAL with ERR_INVALID: the url cannot be read; -EIO with the server's words; -ENOMEM. url
+ * as in struct db_config. */
 int db_session_open(const char *url, const char *application_name, struct db_session **ret,
 		    struct err *reterr) MUST_CHECK;
 /* One or more statements in one transaction of their own. */

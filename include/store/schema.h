@@ -19,8 +19,8 @@ typedef void schema_applied_fn(const char *name, void *arg);
  * Applies what is missing, in order, each in its own transaction, under an advisory lock, with
  * row_security off. Synchronous, outside the loop; url is the owner's and leads to the server
  * itself, not to a pooler. 0 (also when there was nothing to do); -EIO with the server's words and
- * the migration's name; -EINVAL: a migration that was applied differs from the embedded one (it is
- * named); -ENOMEM. applied may be NULL.
+ * the migration's name; -EINVAL: the url cannot be read (ERR_INVALID), or a migration that was
+ * applied differs from the embedded one (it is named); -ENOMEM. applied may be NULL.
  */
 int schema_migrate(const char *url, schema_applied_fn *applied, void *arg,
 		   struct err *reterr) MUST_CHECK;

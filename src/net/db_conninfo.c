@@ -203,14 +203,30 @@ static int copy_options(struct db_conninfo *ci, const PQconninfoOption *options)
 	return r;
 }
 
+/* libpq's own words repeat what they are about, which may hold the password. */
 static int parse_failed(char *message, struct err *reterr)
 {
-	struct str text = str_trim(str_from(message ? message : "out of memory"));
+	bool is_malformed = message != NULL;
 
-	err_set(reterr, &ERR_INVALID, "database.url", "the database URL cannot be read: %.*s",
-		STR_ARGS(text));
 	PQfreemem(message);
+	if (!is_malformed)
+		return -ENOMEM;
+	err_set(reterr, &ERR_INVALID, "database.url",
+		"the database URL cannot be read: it must be postgresql://user:password@host:port/name, "
+		"with %% and [ ] / : @ in the parts %%-encoded, or key=value pairs that libpq knows");
 	return -EINVAL;
+}
+
+int db_conninfo_check(const char *url, struct err *reterr)
+{
+	char *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(url, &message);
+	int r = options ? 0 : parse_failed(message, reterr);
+
+	PQconninfoFree(options);
+	if (r == -ENOMEM)
+		err_unavailable(reterr, 1, "out of memory");
+	return r;
 }
 
 int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret, struct err *reterr)
@@ -221,12 +237,13 @@ int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret, st
 	size_t n = 0;
 	int r;
 
-	if (!options)
-		return parse_failed(message, reterr);
-	while (options[n].keyword)
+	while (options && options[n].keyword)
 		n++;
-	ci = conninfo_alloc(n + ADDED_MAX);
-	r = ci ? copy_options(ci, options) : -ENOMEM;
+	ci = options ? conninfo_alloc(n + ADDED_MAX) : NULL;
+	if (options)
+		r = ci ? copy_options(ci, options) : -ENOMEM;
+	else
+		r = parse_failed(message, reterr);
 	if (r == 0)
 		r = resolve(ci, reterr);
 	if (r == 0)

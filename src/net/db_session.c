@@ -5,6 +5,8 @@
  */
 #include "net/db_session.h"
 
+#include "db_conninfo_private.h"
+
 #include "base/str.h"
 
 #include <errno.h>
@@ -38,9 +40,12 @@ int db_session_open(const char *url, const char *application_name, struct db_ses
 	const char *keywords[] = { "dbname", "application_name", "connect_timeout",
 				   "client_encoding", NULL };
 	const char *values[] = { url, application_name, "10", "UTF8", NULL };
-	struct db_session *s = calloc(1, sizeof(*s));
-	int r;
+	struct db_session *s;
+	int r = db_conninfo_check(url, reterr);
 
+	if (r < 0)
+		return r;
+	s = calloc(1, sizeof(*s));
 	if (!s) {
 		err_unavailable(reterr, 1, "out of memory");
 		return -ENOMEM;

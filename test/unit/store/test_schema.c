@@ -121,6 +121,23 @@ START_TEST(test_an_unreachable_server)
 }
 END_TEST
 
+/* What cannot be read as a url may hold a password all the same. */
+START_TEST(test_a_url_that_is_none)
+{
+	static const char *const urls[] = { "postgre://u:canary@host/db",
+					    "postgresql://u:canary%zz@host/db",
+					    "postgresql://u:canary@[::1/db" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+		struct err err = { 0 };
+
+		ck_assert_int_eq(schema_migrate(urls[i], NULL, NULL, &err), -EINVAL);
+		ck_assert_ptr_eq(err.kind, &ERR_INVALID);
+		ck_assert_msg(strstr(err.text, "canary") == NULL, "%s", err.text);
+	}
+}
+END_TEST
+
 /* A newer binary was here: its versions are none of ours. */
 START_TEST(test_a_newer_schema_is_fine)
 {
@@ -348,6 +365,7 @@ int main(void)
 		{ test_an_edited_migration_is_named, 1 },
 		{ test_a_failing_migration_leaves_nothing, 1 },
 		{ test_an_unreachable_server, 1 },
+		{ test_a_url_that_is_none, 1 },
 		{ test_a_newer_schema_is_fine, 1 },
 		{ test_the_older_products_tasks_come_along, ARRAY_SIZE(old_cases) },
 		{ test_two_old_tables_that_clash, 1 },
