@@ -48,7 +48,9 @@ enum spelling { SPELLING_FILE, SPELLING_ENVIRON, SPELLING_FLAG };
 
 static struct str entry_text(const struct entry *e)
 {
-	return str_from(e->text ? e->text : e->key->default_value);
+	if (e->text)
+		return str_from(e->text);
+	return e->key->default_value ? str_from(e->key->default_value) : STR("");
 }
 
 static void wipe_text(struct entry *e)

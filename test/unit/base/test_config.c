@@ -96,7 +96,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(config_i64(c, "http.timeout"), 10000);
 	ck_assert_int_eq(config_i64(c, "http.body_max"), 65536);
 	ck_assert(config_bool(c, "database.prepare"));
-	ck_assert_uint_eq(config_str(c, "database.url").n, 0);
+	ck_assert_str_eq(config_str(c, "database.url").p, "");
 	ck_assert_int_eq(config_i64(c, "app.free"), 0);
 	expect_mistakes(c, "");
 	config_free(c);
