@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { JWT_MAX_BYTES = 6 * 1024 };
@@ -41,6 +42,9 @@ struct jwt_keys *jwt_keys_new_single(struct jwt_key *k);
 int jwt_keys_parse(struct str jwks_json, struct jwt_keys **ret, struct err *reterr) MUST_CHECK;
 size_t jwt_keys_count(const struct jwt_keys *ks);
 void jwt_keys_free(struct jwt_keys *ks);
+
+/* What a user id must be: 1 to 128 bytes of UTF-8 without control characters. */
+bool jwt_subject_is_valid(struct str subject);
 
 struct jwt_policy {
 	struct str issuer;   /* empty: not checked */

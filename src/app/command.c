@@ -37,22 +37,11 @@ int command_migrate(const struct config *c)
 	}
 	if (schema_migrate(url.p, print_applied, &n_applied, &err) < 0) {
 		fprintf(stderr, "todod: migrate: %s\n", err.text);
-		return EX_UNAVAILABLE;
+		return err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE;
 	}
 	if (n_applied == 0)
 		printf("nothing to do: the schema is at version %d\n", schema_version());
 	return EX_OK;
-}
-
-static bool is_user_id(struct str user)
-{
-	if (user.n < 1 || user.n > 128 || !utf8_valid(user))
-		return false;
-	for (size_t i = 0; i < user.n; i++) {
-		if ((unsigned char)user.p[i] < 0x20 || user.p[i] == 0x7f)
-			return false;
-	}
-	return true;
 }
 
 static int print_token(const struct config *c, const struct jwt_key *key, struct str user,
@@ -77,7 +66,7 @@ int command_token(const struct config *c, struct str user, int64_t ttl_s)
 {
 	struct err err = { 0 };
 
-	if (!is_user_id(user)) {
+	if (!jwt_subject_is_valid(user)) {
 		fprintf(stderr,
 			"todod: token: --user must be 1 to 128 bytes of UTF-8 without control characters\n");
 		return EX_USAGE;

@@ -6,6 +6,8 @@
 #include "app/options.h"
 #include "auth/jwt.h"
 
+#include <arpa/inet.h>
+
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
 
@@ -52,7 +54,7 @@ const struct config_key APP_OPTIONS[] = {
 	  "longest a statement may run" },
 	{ "database.connect_timeout", CONFIG_DURATION_MS, "5s", 100, MINUTE, NULL, 0,
 	  "longest an attempt to connect may take" },
-	{ "database.start_timeout", CONFIG_DURATION_MS, "30s", 0, 60 * MINUTE, NULL, 0,
+	{ "database.start_timeout", CONFIG_DURATION_MS, "30s", 100, 60 * MINUTE, NULL, 0,
 	  "at start: how long to wait for the database before exit code 69" },
 	{ "database.prepare", CONFIG_BOOL, "true", 0, 0, NULL, 0,
 	  "prepared statements; false behind a transaction pooler" },
@@ -90,10 +92,22 @@ static const struct {
 	{ STR_INIT("jwks"), "auth.jwks_url", "for Better Auth: https://HOST/api/auth/jwks" },
 };
 
+static int check_address(const struct config *c, const char *key, struct buf *out)
+{
+	struct str text = config_str(c, key);
+	struct in6_addr address; /* room for either */
+
+	if (inet_pton(AF_INET, text.p, &address) == 1 || inet_pton(AF_INET6, text.p, &address) == 1)
+		return 0;
+	buf_printf(out, "%s: \"%.*s\" is not a numeric address, such as 127.0.0.1 or ::1\n", key,
+		   STR_ARGS(text));
+	return 1;
+}
+
 int options_check(const struct config *c, const struct role *role, struct buf *out)
 {
 	struct str mode = config_str(c, "auth.mode");
-	int n = 0;
+	int n = check_address(c, "http.address", out) + check_address(c, "ops.address", out);
 
 	for (size_t i = 0; role != NULL && (role->needs & NEED_AUTH) && i < ARRAY_SIZE(AUTH_KEYS);
 	     i++) {
@@ -114,12 +128,20 @@ int options_check(const struct config *c, const struct role *role, struct buf *o
 
 struct jwt_key *options_auth_key(const struct config *c, struct err *reterr)
 {
-	struct str mode = config_str(c, "auth.mode");
+	struct str mode = config_str(c, "auth.mode"), path;
+	bool is_builtin = str_eq(mode, STR("builtin"));
 
-	if (str_eq(mode, STR("builtin")))
-		return jwt_key_from_pem_file(config_str(c, "auth.key_file").p, reterr);
-	if (str_eq(mode, STR("secret")))
-		return jwt_key_from_secret_file(config_str(c, "auth.secret_file").p, reterr);
-	err_set(reterr, &ERR_INVALID, NULL, "auth.mode is jwks: another issuer makes the tokens");
-	return NULL;
+	if (!is_builtin && !str_eq(mode, STR("secret"))) {
+		err_set(reterr, &ERR_INVALID, NULL,
+			"auth.mode is jwks: another issuer makes the tokens");
+		return NULL;
+	}
+	path = config_str(c, is_builtin ? "auth.key_file" : "auth.secret_file");
+	if (path.n == 0) {
+		err_set(reterr, &ERR_INVALID, NULL, "%s must be set when auth.mode is %.*s",
+			is_builtin ? "auth.key_file" : "auth.secret_file", STR_ARGS(mode));
+		return NULL;
+	}
+	return is_builtin ? jwt_key_from_pem_file(path.p, reterr)
+			  : jwt_key_from_secret_file(path.p, reterr);
 }

@@ -51,7 +51,5 @@ int jwt_openssl_errno(int otherwise);
  */
 int jws_verify(struct arena *arena, const struct jwt_keys *keys, struct str token,
 	       struct str *ret_payload, struct err *reterr) MUST_CHECK;
-/* 1 to 128 bytes of UTF-8 without control characters. */
-bool jwt_subject_is_valid(struct str subject);
 
 #endif
