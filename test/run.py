@@ -109,7 +109,7 @@ def unit(tally, cluster, profile, wrapper=(), suite="unit", seconds=UNIT_SECONDS
     env = dict(os.environ, **SANITIZERS, TODOD_TEST_DATABASE_URL=cluster.start(),
                TODOD_TEST_BUILD=os.path.join(ROOT, "build", profile))
     if wrapper:
-        env["CK_DEFAULT_TIMEOUT"] = str(seconds)
+        env["CK_TIMEOUT_MULTIPLIER"] = "20"
     programs = [os.path.join("build", profile, source[:-2]) for source in sources]
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
