@@ -15,12 +15,17 @@ enum {
 	TASK_BODY_MAX = 64 * 1024, /* bytes of a request body */
 	TASK_JSON_MAX = 64 * 1024, /* bytes of one task or event as JSON */
 	LIST_JSON_MAX = 16 * 1024 * 1024,
+	/* A stream holds a fiber and a page of memory for as long as its reader likes. */
+	STREAMS_MAX = 64,
+	STREAMS_OF_USER_MAX = 8,
 	OUT_OF_DATE_TRIES_MAX = 5, /* how often a write reads again when others were faster */
 };
 
 struct chat_api {
 	struct db *db;
 	struct task_ids ids;
+	uint64_t streams[STREAMS_MAX]; /* lists being streamed: hashes of their users */
+	unsigned n_streams;
 };
 
 /* Positions of the pattern's names. */

@@ -300,9 +300,43 @@ static FIBER int stream_all(struct request *rq, struct list_request *in,
 	return r;
 }
 
+/* Takes a place among the streams; slow readers, of one user or of many, must leave the rest of the
+ * service alone. */
+static int stream_enter(struct request *rq, struct chat_api *api)
+{
+	uint64_t user = hash_random64(rq->user);
+	unsigned n_own = 0;
+
+	for (unsigned i = 0; i < api->n_streams; i++)
+		n_own += api->streams[i] == user;
+	if (n_own >= STREAMS_OF_USER_MAX) {
+		err_set(&rq->err, &ERR_RATE_LIMITED, NULL,
+			"%d whole lists are being read already: use limit and cursor",
+			STREAMS_OF_USER_MAX);
+		rq->err.retry_after_s = 1;
+		return -rq->err.kind->errnum;
+	}
+	if (api->n_streams == STREAMS_MAX)
+		return err_unavailable(&rq->err, 1,
+				       "too many whole lists are being read: use limit and cursor");
+	api->streams[api->n_streams++] = user;
+	return 0;
+}
+
+static void stream_leave(const struct request *rq, struct chat_api *api)
+{
+	uint64_t user = hash_random64(rq->user);
+	unsigned i = 0;
+
+	while (api->streams[i] != user)
+		i++;
+	api->streams[i] = api->streams[--api->n_streams];
+}
+
 /* A list that fits one page is answered as one; a longer one goes on over the slow connections. */
 static FIBER int list_all(struct request *rq, struct list_request *in)
 {
+	struct chat_api *api = app_role_state(rq->app);
 	const struct str no_cursor = { NULL, 0 };
 	struct task_list first;
 
@@ -320,6 +354,9 @@ static FIBER int list_all(struct request *rq, struct list_request *in)
 		reply_json(rq, 200, body);
 		return 0;
 	}
+	r = stream_enter(rq, api);
+	if (r < 0)
+		return r;
 	go_on_after(&in->query, &first);
 	in->query.slow = true;
 	reply_stream_begin(rq, 200);
@@ -327,6 +364,7 @@ static FIBER int list_all(struct request *rq, struct list_request *in)
 		http_reply_cut(rq->http);
 	else
 		http_reply_end(rq->http);
+	stream_leave(rq, api);
 	return 0;
 }
 

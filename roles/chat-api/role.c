@@ -56,6 +56,7 @@ static const struct route_answer DELETE_ANSWERS[] = {
 	{ .status = 0 },
 };
 
+static const struct err_kind *const LIST_ERRORS[] = { &ERR_RATE_LIMITED, NULL };
 static const struct err_kind *const CREATE_ERRORS[] = { &ERR_TASK_QUOTA, NULL };
 static const struct err_kind *const TASK_ERRORS[] = { &ERR_TASK_NOT_FOUND, NULL };
 
@@ -68,6 +69,7 @@ static const struct route ROUTES[] = {
 		.flags = ROUTE_ETAG,
 		.params = LIST_PARAMS,
 		.answers = LIST_ANSWERS,
+		.errors = LIST_ERRORS,
 		.handler = task_list,
 	},
 	{
