@@ -15,13 +15,15 @@ struct uuid {
 	uint8_t bytes[16];
 };
 
-enum { UUID_TEXT_SIZE = 37 };
+enum { UUID_TEXT_SIZE = 37, UUID_HEX_SIZE = 33 };
 
 /* Never fails: without entropy the process ends with a message (exit 70), as nothing safe can be
  * done. */
 struct uuid uuid_v7(void);
 /* Lower case, NUL-terminated. */
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE]);
+/* The 32 digits without dashes, NUL-terminated. */
+void uuid_format_hex(const struct uuid *u, char out[UUID_HEX_SIZE]);
 /* Any version, either case; 0 or -EINVAL. */
 int uuid_parse(struct str s, struct uuid *ret) MUST_CHECK;
 

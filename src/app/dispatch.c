@@ -133,8 +133,7 @@ static void set_trace_id(struct request *rq)
 		}
 	}
 	struct uuid id = uuid_v7();
-	for (size_t i = 0; i < sizeof(id.bytes); i++)
-		snprintf(rq->log.trace_id + 2 * i, 3, "%02x", id.bytes[i]);
+	uuid_format_hex(&id, rq->log.trace_id);
 }
 
 static struct request *request_new(struct dispatcher *d, struct http_request *http)

@@ -92,18 +92,30 @@ static bool dash_before(size_t byte)
 	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
-void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE])
+static char *put_hex(char *out, uint8_t byte)
 {
 	static const char digits[] = "0123456789abcdef";
-	size_t at = 0;
 
+	out[0] = digits[byte >> 4];
+	out[1] = digits[byte & 0xF];
+	return out + 2;
+}
+
+void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE])
+{
 	for (size_t i = 0; i < sizeof(u->bytes); i++) {
 		if (dash_before(i))
-			out[at++] = '-';
-		out[at++] = digits[u->bytes[i] >> 4];
-		out[at++] = digits[u->bytes[i] & 0xF];
+			*out++ = '-';
+		out = put_hex(out, u->bytes[i]);
 	}
-	out[at] = '\0';
+	*out = '\0';
+}
+
+void uuid_format_hex(const struct uuid *u, char out[UUID_HEX_SIZE])
+{
+	for (size_t i = 0; i < sizeof(u->bytes); i++)
+		out = put_hex(out, u->bytes[i]);
+	*out = '\0';
 }
 
 static int hex_value(char c)

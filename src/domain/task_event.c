@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "base/time.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 enum { EVENT_PARTITIONS = 16 };
@@ -130,17 +129,15 @@ static void write_data(struct json_out *o, const struct task_event *e, struct st
  * its own. */
 static void write_trace(struct json_out *o, const struct task_event *e)
 {
-	char traceparent[64];
-	uint64_t span = 0;
+	char traceparent[] = "00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-01";
+	char id[UUID_HEX_SIZE];
 
 	if (e->trace_id.n != 32)
 		return;
-	for (size_t i = 8; i < sizeof(e->id.bytes); i++)
-		span = span << 8 | e->id.bytes[i];
-	int n = snprintf(traceparent, sizeof(traceparent), "00-%.32s-%016llx-01", e->trace_id.p,
-			 (unsigned long long)span);
-	assert(n == 55);
-	struct str value = { traceparent, (size_t)n };
+	uuid_format_hex(&e->id, id);
+	memcpy(traceparent + 3, e->trace_id.p, 32);
+	memcpy(traceparent + 36, id + 16, 16);
+	const struct str value = { traceparent, sizeof(traceparent) - 1 };
 	json_key_str(o, STR("traceparent"), value);
 	json_key_str(o, STR("traceid"), value);
 }

@@ -81,6 +81,8 @@ START_TEST(text)
 
 	uuid_format(&example, out);
 	ck_assert_str_eq(out, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+	uuid_format_hex(&example, out);
+	ck_assert_str_eq(out, "017f22e279b07cc398c4dc0c0c07398f");
 	ck_assert_int_eq(
 		ms_of(&example),
 		INT64_C(1645557742000)); /* Tuesday, February 22, 2022 2:22:22.00 PM GMT-05:00 */
