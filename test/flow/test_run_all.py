@@ -65,7 +65,7 @@ class RunAll:
     def interrupt(self):
         """Ctrl-C: to the whole foreground process group."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
 
 def paste(line):
