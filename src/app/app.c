@@ -29,6 +29,8 @@ enum {
 	DRAIN_POLL_MS = 20,
 	OPS_CONNECTIONS_MAX = 64,
 	HTTP_CALLS_MAX = 16,
+	OTHER_DESCRIPTORS = 32,	     /* the loop's, the log's, a name server's ... */
+	PUBLIC_CONNECTIONS_MIN = 16, /* as http.max_connections */
 	REQUEST_ARENA_BYTES = 64 * 1024 * 1024,
 	DB_WARN_EVERY_MS = 5000,
 	LEEWAY_S = 30,
@@ -107,6 +109,29 @@ static uint16_t port_of(const struct app *app, const char *key, unsigned role_po
 	return (uint16_t)(port < 0 ? (int64_t)role_port : port);
 }
 
+/*
+ * As many as there are descriptors for, less those of everything else: else idle clients could take
+ * the ones that health checks and the database need.
+ */
+static unsigned public_connections_max(const struct app *app)
+{
+	const struct config *c = app->config;
+	int64_t max = config_i64(c, "http.max_connections");
+	int64_t others = OPS_CONNECTIONS_MAX + HTTP_CALLS_MAX + OTHER_DESCRIPTORS +
+			 config_i64(c, "database.connections") +
+			 config_i64(c, "database.slow_connections");
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= (rlim_t)(max + others))
+		return (unsigned)max;
+	max = (int64_t)limit.rlim_cur - others;
+	if (max < PUBLIC_CONNECTIONS_MIN)
+		max = PUBLIC_CONNECTIONS_MIN;
+	log_warn("http.few_descriptors", LOG_I64("descriptors", (int64_t)limit.rlim_cur),
+		 LOG_I64("max_connections", max));
+	return (unsigned)max;
+}
+
 static int listen_on(struct app *app, const char *address_key, uint16_t port, struct dispatcher *d,
 		     bool is_public, struct http_server **ret, struct err *reterr)
 {
@@ -115,8 +140,7 @@ static int listen_on(struct app *app, const char *address_key, uint16_t port, st
 		.loop = app->loop,
 		.address = config_str(c, address_key).p,
 		.port = port,
-		.max_connections = is_public ? (unsigned)config_i64(c, "http.max_connections")
-					     : OPS_CONNECTIONS_MAX,
+		.max_connections = is_public ? public_connections_max(app) : OPS_CONNECTIONS_MAX,
 		.head_timeout_ms = config_i64(c, "http.head_timeout"),
 		.body_timeout_ms = config_i64(c, "http.body_timeout"),
 		.idle_timeout_ms = config_i64(c, "http.idle_timeout"),
