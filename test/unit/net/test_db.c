@@ -638,7 +638,7 @@ static void kill_idle(const struct db_config *config)
 	char newer[256];
 
 	await_sessions(SESSIONS, all);
-	snprintf(newer, sizeof(newer), SESSIONS " AND backend_start > '%s'",
+	snprintf(newer, sizeof(newer), SESSIONS " AND backend_start > '%.64s'",
 		 pg_sql("SELECT clock_timestamp()"));
 	ck_assert_int_eq(pg_long(KILL_ALL), all);
 	await_sessions(newer, all);
@@ -823,7 +823,10 @@ static const struct {
 	int result;
 	const char *says;
 } urls[] = {
-	{ "postgresql://u:p@[::1/db", -EINVAL, "cannot be read" },
+	{ "postgresql://u:canary@[::1/db", -EINVAL, "cannot be read" },
+	{ "postgre://u:canary@host/db", -EINVAL, "cannot be read" },
+	{ "postgresql://u:canary%zz@host/db", -EINVAL, "cannot be read" },
+	{ "host=x password=canary y", -EINVAL, "cannot be read" },
 	{ "not a url", -EINVAL, "cannot be read" },
 	{ "postgresql://host/db?no_such_option=1", -EINVAL, "cannot be read" },
 	{ "host=no-such-host.invalid dbname=x", -EAGAIN, "no-such-host.invalid" },
@@ -845,6 +848,7 @@ static void url_fiber(void *arg)
 		if (urls[i].result < 0) {
 			ck_assert_ptr_null(db);
 			ck_assert_msg(strstr(err.text, urls[i].says) != NULL, "%s", err.text);
+			ck_assert_msg(strstr(err.text, "canary") == NULL, "%s", err.text);
 			continue;
 		}
 		ck_assert_int_eq(run1(db, &ONE, NULL, NULL, NULL, &err), -EAGAIN);
