@@ -25,8 +25,13 @@ void buf_init(struct buf *b, size_t max_bytes);
 void buf_done(struct buf *b);
 /* Empties, clears `failed`, keeps the allocation. */
 void buf_clear(struct buf *b);
+/* What buf_reserve does when there is no room yet. */
+int buf_grow(struct buf *b, size_t n);
 /* Room for n more bytes without another allocation; 0, or -ENOBUFS / -ENOMEM (and sticky). */
-int buf_reserve(struct buf *b, size_t n);
+static inline int buf_reserve(struct buf *b, size_t n)
+{
+	return !b->failed && n <= b->cap - b->n ? 0 : buf_grow(b, n);
+}
 void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_append_str(struct buf *b, struct str s);
 void buf_append_char(struct buf *b, char c);

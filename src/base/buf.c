@@ -38,7 +38,7 @@ static int fail(struct buf *b, int r)
 }
 
 /* need is more than there is and at most the maximum. */
-static int grow(struct buf *b, size_t need)
+static int grow_to(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : FIRST_CAPACITY;
 	char *p;
@@ -55,16 +55,14 @@ static int grow(struct buf *b, size_t need)
 	return 0;
 }
 
-int buf_reserve(struct buf *b, size_t n)
+int buf_grow(struct buf *b, size_t n)
 {
 	assert(b->n <= b->cap);
 	if (b->failed)
 		return -ENOBUFS;
-	if (n <= b->cap - b->n)
-		return 0;
 	if (n > b->max - b->n)
 		return fail(b, -ENOBUFS);
-	return grow(b, b->n + n);
+	return grow_to(b, b->n + n);
 }
 
 void buf_append(struct buf *b, const void *bytes, size_t n)

@@ -91,6 +91,32 @@ static bool is_plain(char c)
 	return u >= 0x20 && u < 0x7F && u != '"' && u != '\\';
 }
 
+/* The last bytes of a string that is plain up to its last 7: two loads that may overlap what was
+ * copied already, instead of a loop. False when one of them is not plain, or the string has under 4
+ * bytes. */
+static bool copy_plain_end(char *dst, struct str s)
+{
+	uint32_t first, last;
+	uint64_t w;
+
+	if (s.n < sizeof(first))
+		return false;
+	if (s.n >= sizeof(w)) {
+		memcpy(&w, s.p + s.n - sizeof(w), sizeof(w));
+		if (special_bytes(w))
+			return false;
+		memcpy(dst + s.n - sizeof(w), &w, sizeof(w));
+		return true;
+	}
+	memcpy(&first, s.p, sizeof(first));
+	memcpy(&last, s.p + s.n - sizeof(last), sizeof(last));
+	if (special_bytes(first | (uint64_t)last << 32))
+		return false;
+	memcpy(dst, &first, sizeof(first));
+	memcpy(dst + s.n - sizeof(last), &last, sizeof(last));
+	return true;
+}
+
 /* Copies to dst until the first byte that is not plain and returns how many it were. dst has room
  * for s. */
 static size_t copy_plain(char *dst, struct str s)
@@ -104,6 +130,8 @@ static size_t copy_plain(char *dst, struct str s)
 			break;
 		memcpy(dst + i, &w, sizeof(w));
 	}
+	if (s.n - i < sizeof(w) && i < s.n && copy_plain_end(dst, s))
+		return s.n;
 	for (; i < s.n && is_plain(s.p[i]); i++)
 		dst[i] = s.p[i];
 	return i;
