@@ -15,6 +15,7 @@ enum {
 	TASK_BODY_MAX = 64 * 1024, /* bytes of a request body */
 	TASK_JSON_MAX = 64 * 1024, /* bytes of one task or event as JSON */
 	LIST_JSON_MAX = 16 * 1024 * 1024,
+	STREAM_PAGE = 200, /* tasks of a whole list that are read at a time */
 	/* A stream holds a fiber and a page of memory for as long as its reader likes. */
 	STREAMS_MAX = 64,
 	STREAMS_OF_USER_MAX = 8,
@@ -32,6 +33,19 @@ struct chat_api {
 enum { PARAM_USER_ID, PARAM_TASK_ID };
 
 route_handler_fn task_list, task_create, task_read, task_delete, task_complete;
+
+struct list_request {
+	struct task_list_query query;
+	int64_t limit; /* 0: absent */
+	int64_t envelope;
+};
+
+/*
+ * Streams the whole list, whose first page is given and full. arena holds its rows and is reset for
+ * each page. 0: answered, if only in part; -EAGAIN: refused, rq->err says why (429, 503).
+ */
+FIBER int list_stream(struct request *rq, struct list_request *in, const struct task_list *first,
+		      struct arena *arena);
 
 /*
  * The request's Idempotency-Key. *ret is NULL without one. 0; -EINVAL (400) when it is malformed;

@@ -14,20 +14,12 @@
 
 enum {
 	PAGE_MAX = 200,
-	STREAM_PAGE = 200,
-	STREAM_WAIT_MS = 30 * 1000,
 	CURSOR_TEXT_MAX = 80,
 };
 
 /* Years 1 to 9999, which the database knows as well; a cursor can be made by anybody. */
 static const int64_t CREATED_MIN_US = INT64_C(-62135596800000000);
 static const int64_t CREATED_MAX_US = INT64_C(253402300799999999);
-
-struct list_request {
-	struct task_list_query query;
-	int64_t limit; /* 0: absent */
-	int64_t envelope;
-};
 
 /* A cursor says where to go on, and binds that to one user and one order. */
 static uint64_t cursor_scope(const struct request *rq)
@@ -203,169 +195,38 @@ static FIBER int list_page(struct request *rq, struct list_request *in)
 	return 0;
 }
 
-/* The tasks of one page, each behind a comma unless it is the very first. */
-static int write_stream_rows(struct buf *out, const struct task_list *list, bool is_first_page)
+/* A list that fits one page is answered as one; a longer one is streamed, its rows in an arena of
+ * their own. */
+static FIBER int list_whole(struct request *rq, struct list_request *in, struct arena *arena)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		struct json_out o;
-
-		if (!is_first_page || i > 0)
-			buf_append_char(out, ',');
-		json_out_init(&o, out);
-		task_write_json(&o, &list->tasks[i]);
-	}
-	return buf_status(out);
-}
-
-static FIBER int stream_page(struct request *rq, const struct task_list *list, bool is_first_page,
-			     bool is_last)
-{
-	struct buf out;
-
-	buf_init(&out, LIST_JSON_MAX);
-	int r = write_stream_rows(&out, list, is_first_page);
-	if (r == 0) {
-		http_reply_chunk(rq->http, &out);
-		r = is_last ? 0 : http_reply_drain_wait(rq->http, STREAM_WAIT_MS);
-	}
-	buf_done(&out);
-	return r;
-}
-
-static void go_on_after(struct task_list_query *query, const struct task_list *page)
-{
-	if (page->n == 0)
-		return;
-	query->after = true;
-	query->after_created_at_us = page->tasks[page->n - 1].created_at_us;
-	query->after_id = page->tasks[page->n - 1].id;
-}
-
-/* Each page's rows live in an arena of their own, given back before the next is read. */
-static FIBER int next_page(struct request *rq, struct list_request *in, struct arena *arena,
-			   bool *ret_is_last)
-{
-	struct task_list list;
-
-	int r = task_store_list_wait(app_db(rq->app), arena, &in->query, &list, &rq->err);
-	if (r < 0)
-		return r;
-	*ret_is_last = list.n < STREAM_PAGE;
-	go_on_after(&in->query, &list);
-	return stream_page(rq, &list, false, *ret_is_last);
-}
-
-/* The answer has begun: from here on a failure can only cut it short. */
-static FIBER int stream_rest(struct request *rq, struct list_request *in)
-{
-	struct arena *arena = arena_new(STREAM_PAGE * 64 * 1024);
-	bool is_last = false;
-	int r = 0;
-
-	if (arena == NULL)
-		return -ENOMEM;
-	while (r == 0 && !is_last) {
-		r = next_page(rq, in, arena, &is_last);
-		arena_reset(arena);
-	}
-	arena_free(arena);
-	return r;
-}
-
-/* What stands around the rows: an array, or an object when the client asked for the envelope. */
-static void write_stream_end(struct buf *out, const struct list_request *in, int64_t total)
-{
-	buf_append_char(out, ']');
-	if (in->envelope == 1)
-		buf_printf(out, ",\"count\":%lld,\"next_cursor\":null}", (long long)total);
-}
-
-static FIBER int stream_all(struct request *rq, struct list_request *in,
-			    const struct task_list *first)
-{
-	struct buf frame;
-
-	buf_init(&frame, 128);
-	buf_append_str(&frame, in->envelope == 1 ? STR("{\"tasks\":[") : STR("["));
-	http_reply_chunk(rq->http, &frame);
-	int r = stream_page(rq, first, true, false);
-	if (r == 0)
-		r = stream_rest(rq, in);
-	if (r == 0) {
-		write_stream_end(&frame, in, first->total);
-		r = buf_status(&frame);
-		http_reply_chunk(rq->http, &frame);
-	}
-	buf_done(&frame);
-	return r;
-}
-
-/* Takes a place among the streams; slow readers, of one user or of many, must leave the rest of the
- * service alone. */
-static int stream_enter(struct request *rq, struct chat_api *api)
-{
-	uint64_t user = hash_random64(rq->user);
-	unsigned n_own = 0;
-
-	for (unsigned i = 0; i < api->n_streams; i++)
-		n_own += api->streams[i] == user;
-	if (n_own >= STREAMS_OF_USER_MAX) {
-		err_set(&rq->err, &ERR_RATE_LIMITED, NULL,
-			"%d whole lists are being read already: use limit and cursor",
-			STREAMS_OF_USER_MAX);
-		rq->err.retry_after_s = 1;
-		return -rq->err.kind->errnum;
-	}
-	if (api->n_streams == STREAMS_MAX)
-		return err_unavailable(&rq->err, 1,
-				       "too many whole lists are being read: use limit and cursor");
-	api->streams[api->n_streams++] = user;
-	return 0;
-}
-
-static void stream_leave(const struct request *rq, struct chat_api *api)
-{
-	uint64_t user = hash_random64(rq->user);
-	unsigned i = 0;
-
-	while (api->streams[i] != user)
-		i++;
-	api->streams[i] = api->streams[--api->n_streams];
-}
-
-/* A list that fits one page is answered as one; a longer one goes on over the slow connections. */
-static FIBER int list_all(struct request *rq, struct list_request *in)
-{
-	struct chat_api *api = app_role_state(rq->app);
 	const struct str no_cursor = { NULL, 0 };
 	struct task_list first;
 
 	in->query.limit = STREAM_PAGE;
-	int r = task_store_list_wait(app_db(rq->app), rq->arena, &in->query, &first, &rq->err);
+	int r = task_store_list_wait(app_db(rq->app), arena, &in->query, &first, &rq->err);
 	if (r < 0)
 		return r;
 	r = add_total(rq, first.total);
 	if (r < 0)
 		return r;
-	if (first.n < STREAM_PAGE) {
-		struct buf *body = render_page(rq, in->envelope == 1, &first, no_cursor);
-		if (body == NULL)
-			return -ENOMEM;
-		reply_json(rq, 200, body);
-		return 0;
-	}
-	r = stream_enter(rq, api);
-	if (r < 0)
-		return r;
-	go_on_after(&in->query, &first);
-	in->query.slow = true;
-	reply_stream_begin(rq, 200);
-	if (stream_all(rq, in, &first) < 0)
-		http_reply_cut(rq->http);
-	else
-		http_reply_end(rq->http);
-	stream_leave(rq, api);
+	if (first.n == STREAM_PAGE)
+		return list_stream(rq, in, &first, arena);
+	struct buf *body = render_page(rq, in->envelope == 1, &first, no_cursor);
+	if (body == NULL)
+		return -ENOMEM;
+	reply_json(rq, 200, body);
 	return 0;
+}
+
+static FIBER int list_all(struct request *rq, struct list_request *in)
+{
+	struct arena *arena = arena_new(STREAM_PAGE * 64 * 1024);
+
+	if (arena == NULL)
+		return err_unavailable(&rq->err, 1, "out of memory");
+	int r = list_whole(rq, in, arena);
+	arena_free(arena);
+	return r;
 }
 
 FIBER void task_list(struct request *rq)
