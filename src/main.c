@@ -109,7 +109,7 @@ static int run(const struct arguments *a, const struct role *role, struct config
 	return app_run(role, config);
 }
 
-int main(int argc, char **argv, char **envp)
+static int command_line(int argc, char **argv, char **envp)
 {
 	const struct role *role = NULL;
 	struct arguments a;
@@ -136,5 +136,17 @@ int main(int argc, char **argv, char **envp)
 	}
 	r = a.help ? print_help(config) : run(&a, role, config, envp);
 	config_free(config);
+	return r;
+}
+
+/* What could not be written is not "ok", even when all else was. */
+int main(int argc, char **argv, char **envp)
+{
+	int r = command_line(argc, argv, envp);
+
+	if ((fflush(stdout) != 0 || ferror(stdout)) && r == EX_OK) {
+		fprintf(stderr, "todod: the output could not be written\n");
+		r = EX_IOERR;
+	}
 	return r;
 }

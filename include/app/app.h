@@ -16,7 +16,6 @@ struct auth_verifier;
 struct db;
 struct task_store;
 
-/* Ready only while the database answers and has the schema this binary knows. */
 struct app;
 
 struct loop *app_loop(struct app *app);
@@ -27,7 +26,8 @@ struct auth_verifier *app_auth(struct app *app);
 /* What the role keeps for its handlers. */
 void app_set_role_state(struct app *app, void *state);
 void *app_role_state(struct app *app);
-/* Answered from memory. reterr (may be NULL) says what is missing. */
+/* Started, not shutting down, and the database answers. From memory; reterr (may be NULL) says what
+ * is missing. */
 bool app_is_ready(const struct app *app, struct err *reterr);
 
 /* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is

@@ -25,7 +25,7 @@ enum {
 struct idempotency_key {
 	struct str user_id;
 	struct str method; /* "POST" */
-	struct str path;   /* as routed, aliases resolved */
+	struct str path;   /* as sent, so that two spellings are two keys */
 	struct str key;	   /* what the client sent */
 	uint8_t body_sha256[SHA256_SIZE];
 };

@@ -118,14 +118,14 @@ static bool is_lower_hex(struct str s)
 	return true;
 }
 
-/* The trace of a W3C traceparent (version-trace-span-flags), or a new one. All zeros means there is
- * none. */
+/* The trace of a W3C traceparent of version 00 (version-trace-span-flags), or a new one. All zeros
+ * means there is none. */
 static void set_trace_id(struct request *rq)
 {
 	static const char ZEROS[] = "00000000000000000000000000000000";
 	struct str given = request_header(rq, "traceparent");
 
-	if (given.n == 55 && given.p[2] == '-' && given.p[35] == '-') {
+	if (given.n == 55 && str_starts(given, STR("00-")) && given.p[35] == '-') {
 		struct str trace = { given.p + 3, 32 };
 		if (is_lower_hex(trace) && !str_eq(trace, STR(ZEROS))) {
 			memcpy(rq->log.trace_id, trace.p, trace.n);
@@ -221,11 +221,17 @@ static int check_caller(struct dispatcher *d, struct request *rq, struct err *re
 	return check_user(rq, reterr);
 }
 
-static int check_media_type(const struct request *rq, struct err *reterr)
+static int check_content(const struct request *rq, struct err *reterr)
 {
 	const struct http_head *head = &rq->http->head;
 
-	if (rq->route->body_max == 0 || (!head->chunked && head->content_length == 0))
+	if (rq->route->body_max == 0)
+		return 0;
+	if (!head->chunked && !head->has_content_length &&
+	    !(rq->route->flags & ROUTE_OPTIONAL_BODY))
+		return err_set(reterr, &ERR_LENGTH_REQUIRED, "header.Content-Length",
+			       "a body with its Content-Length is needed here");
+	if (!head->chunked && head->content_length == 0)
 		return 0;
 	struct str rest = http_head_get(head, STR("Content-Type")), type;
 	if (str_split(&rest, ';', &type) && str_eq_nocase(str_trim(type), STR("application/json")))
@@ -250,7 +256,7 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 	r = check_caller(d, rq, reterr);
 	if (r < 0)
 		return r;
-	r = check_media_type(rq, reterr);
+	r = check_content(rq, reterr);
 	if (r < 0)
 		return r;
 	return (int64_t)rq->route->body_max;

@@ -161,6 +161,8 @@ static bool has_error(const struct route *r, int status)
 		return r->flags & ROUTE_IF_MATCH;
 	case 413:
 		return !is_public;
+	case 411:
+		return has_body && !(r->flags & ROUTE_OPTIONAL_BODY);
 	case 415:
 		return has_body;
 	case 422:
@@ -172,7 +174,7 @@ static bool has_error(const struct route *r, int status)
 
 static void write_answers(struct json_out *o, const struct route *r)
 {
-	static const int STATUSES[] = { 400, 401, 403, 404, 412, 413, 415, 422, 429, 503 };
+	static const int STATUSES[] = { 400, 401, 403, 404, 411, 412, 413, 415, 422, 429, 503 };
 
 	json_key(o, STR("responses"));
 	json_begin_object(o);
