@@ -41,6 +41,11 @@ def checkout(tmp_path):
     run_pg("remove", str(tmp_path / ".run" / "pg"))
 
 
+def heed_interrupts():
+    """Whoever runs the tests in the background has them ignore SIGINT, and no shell can trap what it was told to ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RunAll:
     def __init__(self, checkout, port):
         self.checkout = checkout
@@ -50,7 +55,8 @@ class RunAll:
         env.update(PATH=f"{checkout / 'bin'}:{env['PATH']}", TODOD_PORT=str(port))
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(["/bin/bash", str(checkout / "scripts" / "run-all.sh")], env=env, stdout=out,
-                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=heed_interrupts)
 
     def output(self):
         return self.out.read_text(encoding="utf-8")
