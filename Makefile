@@ -70,7 +70,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
 
-.PHONY: all objects tests fuzzers run-all check check-all unit flow lint hdr-check fuzz fuzz-replay valgrind analyze \
+.PHONY: all objects tests fuzzers run-all check check-all unit oracle flow lint hdr-check fuzz fuzz-replay valgrind analyze \
 	clang tidy coverage bench docs format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -136,10 +136,10 @@ $(B)/test/fuzz/%_replay: $(B)/test/fuzz/%_fuzzer.o $(B)/test/fuzz/replay.o $(LIB
 run-all: ## install what is missing, build, start everything with a PostgreSQL of its own, say how to use it
 	@scripts/run-all.sh
 
-check: deps ## what every change must pass: lint, unit tests, fuzz corpora, flow tests (ASan and UBSan)
+check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan)
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
-	@$(PYTHON) test/run.py lint unit fuzz-replay flow
+	@$(PYTHON) test/run.py lint unit oracle fuzz-replay flow
 
 check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
 	@$(SELF) check
@@ -153,6 +153,10 @@ check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, l
 unit: deps ## unit tests under ASan and UBSan
 	@$(SELF) PROFILE=asan tests
 	@$(PYTHON) test/run.py unit
+
+oracle: deps ## recurrences beside python-dateutil and zoneinfo
+	@$(SELF) PROFILE=asan tests
+	@$(PYTHON) test/run.py oracle
 
 flow: deps ## flow tests: the real daemon on a real PostgreSQL
 	@$(SELF) PROFILE=release all

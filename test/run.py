@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
-lint  unit  fuzz-replay  flow  valgrind  fuzz=SECONDS
+lint  unit  oracle  fuzz-replay  flow  valgrind  fuzz=SECONDS
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -207,7 +207,21 @@ def lint(tally, cluster, profile):
     tally.suite("lint", passed, failed, started)
 
 
-SUITES = {"lint": lint, "unit": unit, "fuzz-replay": fuzz_replay, "flow": flow, "valgrind": valgrind}
+def oracle(tally, cluster, profile):
+    """Recurrences beside dateutil and zoneinfo. A case is a rule, a start, a zone and an instant."""
+    started = time.monotonic()
+    driver = os.path.join("build", profile, "test", "tools", "recurrence_driver")
+    status, output = run_program([sys.executable, "test/oracle/recurrence_oracle.py", driver], dict(os.environ), 600)
+    count = re.search(r", (\d+) cases, .* (\d+) differences$", output, re.M)
+    failed = int(count[2]) if count else 1
+    if status != 0 and failed == 0:
+        failed = 1
+    if failed:
+        show("oracle", output)
+    tally.suite("oracle", int(count[1]) - failed if count else 0, failed, started)
+
+
+SUITES = {"lint": lint, "oracle": oracle, "unit": unit, "fuzz-replay": fuzz_replay, "flow": flow, "valgrind": valgrind}
 
 
 def main(arguments):
