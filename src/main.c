@@ -126,6 +126,8 @@ static int command_line(int argc, char **argv, char **envp)
 		if (role == NULL)
 			return unknown_role(a.role);
 	}
+	if (a.command == COMMAND_PARSE)
+		return command_parse(&a.parse, stdin, stdout);
 	if (a.describe || a.openapi)
 		return print_document(role, a.describe ? role_describe : openapi_write);
 

@@ -6,13 +6,14 @@
 #ifndef APP_ARGUMENTS_H
 #define APP_ARGUMENTS_H
 
+#include "app/command_parse.h"
 #include "base/config.h"
 #include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_NONE, COMMAND_MIGRATE, COMMAND_TOKEN };
+enum command { COMMAND_NONE, COMMAND_MIGRATE, COMMAND_TOKEN, COMMAND_PARSE };
 
 struct arguments {
 	enum command command;
@@ -20,6 +21,7 @@ struct arguments {
 	const char *config_file; /* NULL: not given */
 	struct str user;
 	int64_t ttl_s;
+	struct command_parse parse;
 	bool help, version, list_roles, describe, openapi, check_config;
 	char **argv; /* for arguments_configure */
 };

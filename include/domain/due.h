@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dates, times, durations and recurrences in English todo talk: "tomorrow at 5", "by Friday", "every
- * other Sunday". Pure: the clock and the zone are arguments, memory comes from the arena, work is
- * linear in the text. docs/language.md has the words, what they mean, and an example of each rule.
+ * Dates, times, durations and recurrences in English todo talk: "tomorrow at 5", "by Friday",
+ * "every other Sunday". Pure: the clock and the zone are arguments, memory comes from the arena,
+ * work is linear in the text. docs/language.md has the words, what they mean, and an example of
+ * each rule.
  */
 #ifndef DOMAIN_DUE_H
 #define DOMAIN_DUE_H
@@ -54,14 +55,14 @@ enum due_grain {
 };
 
 enum due_flag {
-	DUE_DEADLINE = 1,     /* "by", "before", "until", "due"; the word is not in the span */
-	DUE_BEFORE = 2,	      /* "before", with DUE_DEADLINE: the value itself is too late */
-	DUE_AFTER = 4,	      /* "after", "since", "from": not earlier than */
-	DUE_TENTATIVE = 8,    /* a weak reading: "at 5", "in 15", a lone "3/4" or month name */
-	DUE_PAST = 16,	      /* looks back on purpose: "yesterday", "ago", "last" */
-	DUE_NO_DAY = 32,      /* only a time was named; value is when it comes next */
-	DUE_OFFSET = 64,      /* counted from now: "in 2 hours", "3 days from now" */
-	DUE_IMPOSSIBLE = 128, /* a date that does not exist ("Feb 30"): no value; problem tells */
+	DUE_DEADLINE = 1,      /* "by", "before", "until", "due"; the word is in the lead */
+	DUE_BEFORE = 2,	       /* "before", with DUE_DEADLINE: the value itself is too late */
+	DUE_AFTER = 4,	       /* "after", "since", "from": not earlier than */
+	DUE_TENTATIVE = 8,     /* a weak reading: "at 5", "in 15", a lone "3/4" or month name */
+	DUE_PAST = 16,	       /* looks back on purpose: "yesterday", "ago", "last" */
+	DUE_NO_DAY = 32,       /* only a time was named; value is when it comes next */
+	DUE_OFFSET = 64,       /* counted from now: "in 2 hours", "3 days from now" */
+	DUE_IMPOSSIBLE = 128,  /* a date that does not exist ("Feb 30"): no value; problem tells */
 	DUE_UNSUPPORTED = 256, /* a recurrence that a task cannot have (hourly) or RRULE cannot say
 				  ("except"): problem tells, rrule is what could be said */
 };
@@ -76,6 +77,7 @@ struct due {
 	enum due_grain grain;
 	unsigned flags;
 	size_t start, end; /* byte offsets in the text, end exclusive */
+	size_t lead; /* where the words that lead to it begin ("on ", "due by the "); else start */
 	bool has_value, has_end;
 	struct due_value value, end_value;
 	int64_t seconds;     /* of a duration; a month counts 30 days, a year 365 */

@@ -17,6 +17,8 @@ const char ARGUMENTS_USAGE[] =
 	"       todod --list-roles | --version | --help\n"
 	"       todod migrate [--config=FILE]                        bring the database to this version's schema\n"
 	"       todod token --user USER [--ttl SECONDS]              print a token signed with the local key\n"
+	"       todod parse --dates [--plain] [--now TIME] [--tz ZONE] [--day-first]\n"
+	"                                                            the dates in lines of text, as JSON\n"
 	"\n"
 	"Each KEY below is also `KEY = VALUE` in the file, and TODOD_KEY with underscores for dots in the\n"
 	"environment. Flags win over the environment, and the environment over the file.\n";
@@ -39,6 +41,9 @@ static bool parse_switch(struct str arg, struct arguments *a)
 		{ STR("--describe"), &a->describe },
 		{ STR("--openapi"), &a->openapi },
 		{ STR("--check-config"), &a->check_config },
+		{ STR("--plain"), &a->parse.is_plain },
+		{ STR("--dates"), &a->parse.is_dates },
+		{ STR("--day-first"), &a->parse.is_day_first },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
@@ -58,6 +63,8 @@ static bool parse_command(struct str arg, struct arguments *a)
 		a->command = COMMAND_MIGRATE;
 	else if (str_eq(arg, STR("token")))
 		a->command = COMMAND_TOKEN;
+	else if (str_eq(arg, STR("parse")))
+		a->command = COMMAND_PARSE;
 	return a->command != COMMAND_NONE;
 }
 
@@ -85,7 +92,7 @@ static bool cut_flag(struct str arg, struct str *ret_name, struct str *ret_value
 static bool is_own_flag(struct str name)
 {
 	static const struct str OWN[] = { STR_INIT("role"), STR_INIT("config"), STR_INIT("user"),
-					  STR_INIT("ttl") };
+					  STR_INIT("ttl"),  STR_INIT("now"),	STR_INIT("tz") };
 
 	for (size_t i = 0; i < ARRAY_SIZE(OWN); i++) {
 		if (str_eq(name, OWN[i]))
@@ -102,6 +109,10 @@ static int parse_own_flag(struct str name, struct str value, struct arguments *a
 		a->config_file = value.p;
 	else if (str_eq(name, STR("user")))
 		a->user = value;
+	else if (str_eq(name, STR("now")))
+		a->parse.now = value;
+	else if (str_eq(name, STR("tz")))
+		a->parse.tz = value;
 	else
 		return parse_ttl(value, a);
 	return EX_OK;

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Days counted from today: "tomorrow", "next Friday", "this week", "the week after next", "end of
+ * the month", "first Monday of next month", "three Fridays from now". What the ambiguous words mean
+ * is decided here and written down in docs/language.md.
+ */
+#include "src/domain/due_match_private.h"
+
+enum { WEEK = 7, FRIDAY = 4, SATURDAY = 5 };
+
+/* "this" 0, "next" 1, "last" -1 in front of a period. */
+static size_t match_which(const struct words *w, size_t i, int *ret)
+{
+	size_t n = skip(w, i, W_THE);
+
+	switch ((int)word_at(w, i + n)) {
+	case W_THIS:
+		*ret = 0;
+		return n + 1;
+	case W_NEXT:
+	case W_COMING:
+		*ret = 1;
+		return n + 1;
+	case W_LAST:
+	case W_PREVIOUS:
+	case W_PAST:
+		*ret = -1;
+		return n + 1;
+	default:
+		return 0;
+	}
+}
+
+static int64_t unit_start(const struct words *w, enum unit unit)
+{
+	const struct civil *now = &w->now;
+
+	switch ((int)unit) {
+	case U_WEEK:
+		return week_start(w, w->today);
+	case U_MONTH:
+		return time_days_from_civil(now->year, now->month, 1);
+	case U_QUARTER:
+		return time_days_from_civil(now->year, (now->month - 1) / 3 * 3 + 1, 1);
+	case U_YEAR:
+		return time_days_from_civil(now->year, 1, 1);
+	default:
+		return w->today;
+	}
+}
+
+static int64_t unit_step(int64_t first, enum unit unit, int64_t n)
+{
+	switch ((int)unit) {
+	case U_WEEK:
+		return first + WEEK * n;
+	case U_MONTH:
+		return add_months(first, n);
+	case U_QUARTER:
+		return add_months(first, 3 * n);
+	case U_YEAR:
+		return add_months(first, 12 * n);
+	default:
+		return first + n;
+	}
+}
+
+static void set_unit(const struct words *w, struct day *d, enum unit unit, int shift)
+{
+	static const enum due_grain GRAINS[U_COUNT] = {
+		[U_DAY] = DUE_GRAIN_DAY,     [U_WEEK] = DUE_GRAIN_WEEK,
+		[U_MONTH] = DUE_GRAIN_MONTH, [U_QUARTER] = DUE_GRAIN_QUARTER,
+		[U_YEAR] = DUE_GRAIN_YEAR,
+	};
+	int64_t first = unit_step(unit_start(w, unit), unit, shift);
+
+	day_set(d, first, unit_step(first, unit, 1), GRAINS[unit]);
+	if (shift < 0)
+		d->flags |= DUE_PAST;
+}
+
+/* The unit of a period: day, week, month, quarter, year. */
+static bool period_unit(const struct words *w, size_t i, enum unit *ret)
+{
+	if (word_at(w, i) == W_QUARTER) {
+		*ret = U_QUARTER;
+		return true;
+	}
+	if (word_at(w, i) != W_UNIT || value_at(w, i) < U_DAY ||
+	    (w->t[i].flags & (WORD_WEAK | WORD_PLURAL)) != 0)
+		return false;
+	*ret = (enum unit)value_at(w, i);
+	return true;
+}
+
+/* "today", "tomorrow", "the day after tomorrow", "day before yesterday". */
+static size_t match_named_day(const struct words *w, size_t i, struct day *d)
+{
+	size_t n = skip(w, i, W_THE);
+	int64_t day = w->today;
+
+	if (word_at(w, i + n) == W_UNIT && word_is(w, i + n, "day") &&
+	    (word_at(w, i + n + 1) == W_AFTER || word_at(w, i + n + 1) == W_BEFORE) &&
+	    word_at(w, i + n + 2) == W_DAY) {
+		day += word_at(w, i + n + 1) == W_AFTER ? 1 : -1;
+		n += 2;
+	} else if (n > 0) {
+		return 0;
+	}
+	if (word_at(w, i + n) != W_DAY)
+		return 0;
+	day += value_at(w, i + n);
+	day_set(d, day, day + 1, DUE_GRAIN_DAY);
+	if (day < w->today)
+		d->flags |= DUE_PAST;
+	return n + 1;
+}
+
+static int64_t coming_weekday(int64_t from, int weekday)
+{
+	return from + 1 + (weekday - time_weekday(from + 1) + WEEK) % WEEK;
+}
+
+/* The weekday of the week that lies `shift` weeks from this one. */
+static int64_t weekday_of_week(const struct words *w, int weekday, int shift)
+{
+	int64_t start = week_start(w, w->today) + WEEK * shift;
+
+	return start + (weekday - time_weekday(start) + WEEK) % WEEK;
+}
+
+static void set_weekday(const struct words *w, struct day *d, int weekday, int64_t day)
+{
+	day_set(d, day, day + 1, DUE_GRAIN_DAY);
+	d->is_weekday = true;
+	d->weekday = weekday;
+	if (day < w->today)
+		d->flags |= DUE_PAST;
+}
+
+/* "next week" after a weekday: "Friday next week", "Monday of last week". 0 without. */
+static size_t match_of_week(const struct words *w, size_t i, int *ret_shift)
+{
+	size_t n = word_at(w, i) == W_OF || word_at(w, i) == W_IN;
+	size_t more = match_which(w, i + n, ret_shift);
+
+	if (more == 0 || word_at(w, i + n + more) != W_UNIT ||
+	    value_at(w, i + n + more) != U_WEEK ||
+	    (w->t[i + n + more].flags & (WORD_WEAK | WORD_PLURAL)) != 0)
+		return 0;
+	return n + more + 1;
+}
+
+static size_t match_which_weekday(const struct words *w, size_t i, struct day *d)
+{
+	int which = 0, weekday, shift;
+	size_t n = match_which(w, i, &which);
+	bool is_coming = n > 0 && word_at(w, i + n - 1) == W_COMING;
+	bool is_this = n > 0 && word_at(w, i + n - 1) == W_THIS && word_at(w, i + n) == W_COMING;
+
+	n += is_this;
+	size_t more = match_weekday(w, i + n, &weekday);
+	if (more == 0)
+		return 0;
+	bool is_plain = n == 0;
+	n += more;
+	more = is_plain ? match_of_week(w, i + n, &shift) : 0;
+	int64_t day = coming_weekday(w->today, weekday);
+	if (more > 0)
+		day = weekday_of_week(w, weekday, shift);
+	else if (which < 0)
+		day = coming_weekday(w->today - WEEK - 1, weekday);
+	else if (which > 0 && !is_coming)
+		day = weekday_of_week(w, weekday, 1);
+	set_weekday(w, d, weekday, day);
+	return n + more;
+}
+
+/* "next week on Tuesday", "next week Tuesday" */
+static size_t match_week_weekday(const struct words *w, size_t i, struct day *d)
+{
+	int shift, weekday;
+	size_t n = match_of_week(w, i, &shift);
+
+	if (n == 0)
+		return 0;
+	n += skip_comma(w, i + n);
+	n += skip(w, i + n, W_ON);
+	size_t more = match_weekday(w, i + n, &weekday);
+	if (more == 0)
+		return 0;
+	set_weekday(w, d, weekday, weekday_of_week(w, weekday, shift));
+	return n + more;
+}
+
+/* "weekend" and "week-end". */
+static size_t match_weekend_word(const struct words *w, size_t i)
+{
+	if (word_at(w, i) == W_WEEKEND)
+		return 1;
+	return is_unit(w, i, U_WEEK) && is_punct(w, i + 1, '-') && word_is(w, i + 2, "end") ? 3 : 0;
+}
+
+static void set_weekend(const struct words *w, struct day *d, int shift)
+{
+	/* on a weekend, "last weekend" is the one before */
+	int64_t saturday = weekday_of_week(w, SATURDAY, 0) + WEEK * shift;
+
+	day_set(d, saturday, saturday + 2, DUE_GRAIN_WEEKEND);
+	d->flags |= shift < 0 ? DUE_PAST : 0U;
+}
+
+/* "next month", "this year", "the coming week", "next weekend", "the week after next". */
+static size_t match_period(const struct words *w, size_t i, struct day *d)
+{
+	int shift = 0;
+	enum unit unit;
+	size_t n = match_which(w, i, &shift), more = n > 0 ? match_weekend_word(w, i + n) : 0;
+
+	if (more > 0) {
+		set_weekend(w, d, shift);
+		return n + more;
+	}
+	if (n > 0 && period_unit(w, i + n, &unit)) {
+		set_unit(w, d, unit, shift);
+		return n + 1;
+	}
+	n = skip(w, i, W_THE);
+	if (!period_unit(w, i + n, &unit) || unit == U_DAY || word_at(w, i + n + 1) != W_AFTER ||
+	    word_at(w, i + n + 2) != W_NEXT || word_at(w, i + n + 3) == W_UNIT)
+		return 0;
+	set_unit(w, d, unit, 2);
+	return n + 3;
+}
+
+static size_t match_lone_weekend(const struct words *w, size_t i, struct day *d)
+{
+	size_t n = skip(w, i, W_THE);
+
+	if (word_at(w, i + n) != W_WEEKEND || (n > 0 && i == 0) ||
+	    (n > 0 && word_at(w, i - 1) == W_NONE && !word_is(w, i - 1, "over")))
+		return 0;
+	int64_t saturday = weekday_of_week(w, SATURDAY, 0);
+	day_set(d, saturday, saturday + 2, DUE_GRAIN_WEEKEND);
+	return n + 1;
+}
+
+/* "next July", "last March", "this May": of the year that way. "July of next year". */
+static size_t match_which_month(const struct words *w, size_t i, struct day *d)
+{
+	int which = 0, year = w->now.year;
+	size_t n = match_which(w, i, &which), more = match_month(w, i + n, &d->month);
+
+	if (more == 0)
+		return 0;
+	if (n == 0) {
+		bool is_after_next =
+			word_at(w, i + more) == W_AFTER && word_at(w, i + more + 1) == W_NEXT;
+		size_t of = skip(w, i + more, W_OF),
+		       which_n = match_which(w, i + more + of, &which);
+		if (is_after_next) {
+			year += d->month <= w->now.month ? 2 : 1;
+			more += 2;
+		} else if (which_n > 0 && word_at(w, i + more + of + which_n) == W_UNIT &&
+			   value_at(w, i + more + of + which_n) == U_YEAR) {
+			year += which;
+			more += of + which_n + 1;
+		} else {
+			return 0;
+		}
+	} else if (which > 0) {
+		year += d->month <= w->now.month;
+	} else if (which < 0) {
+		year -= d->month >= w->now.month;
+		d->flags |= DUE_PAST;
+	}
+	/* "next May 5th" is that day */
+	bool is_dated = n > 0 && (word_at(w, i + n + more) == W_DIGITS);
+	if (is_dated)
+		return 0;
+	d->has_month = d->has_year = true;
+	d->year = year;
+	int64_t first = time_days_from_civil(year, d->month, 1);
+	day_set(d, first, add_months(first, 1), DUE_GRAIN_MONTH);
+	return n + more;
+}
+
+/* A month or longer after "of": "May", "May 2027", "next month", "the month", "the year". */
+static size_t match_frame(const struct words *w, size_t i, struct day *d)
+{
+	enum unit unit;
+	size_t n = match_which_month(w, i, d);
+
+	if (n == 0)
+		n = match_period(w, i, d);
+	if (n > 0)
+		return n;
+	n = skip(w, i, W_THE);
+	if (period_unit(w, i + n, &unit) && unit >= U_WEEK) {
+		set_unit(w, d, unit, 0);
+		return n + 1;
+	}
+	n = match_month(w, i, &d->month);
+	if (n > 0) {
+		size_t gap = skip_comma(w, i + n);
+		size_t more = match_year(w, i + n + gap, &d->year);
+		d->has_month = true;
+		d->has_year = more > 0;
+		day_resolve(w, d);
+		return more > 0 ? n + gap + more : n;
+	}
+	n = match_year(w, i, &d->year);
+	if (n > 0 && w->t[i].digits == 4)
+		day_set(d, time_days_from_civil(d->year, 1, 1),
+			time_days_from_civil(d->year + 1, 1, 1), DUE_GRAIN_YEAR);
+	return n > 0 && w->t[i].digits == 4 ? n : 0;
+}
+
+static void first_of(const struct day *frame, int *ret_year, int *ret_month)
+{
+	int day;
+
+	time_civil_from_days(frame->first, ret_year, ret_month, &day);
+}
+
+/* Which one of a month: "first", "3rd", "last", "second to last". */
+static size_t match_position(const struct words *w, size_t i, int *ret)
+{
+	size_t n = skip(w, i, W_THE);
+
+	if (word_at(w, i + n) == W_LAST) {
+		*ret = -1;
+		return n + 1;
+	}
+	size_t more = match_ordinal(w, i + n, ret);
+	if (more == 0)
+		return 0;
+	n += more;
+	if ((is_punct(w, i + n, '-') || word_at(w, i + n) == W_TO) &&
+	    word_at(w, i + n + 1 + skip(w, i + n + 1, W_TO)) == W_LAST) {
+		n += word_at(w, i + n + 1) == W_TO ? 3 : 2;
+		*ret = -*ret;
+	}
+	return n;
+}
+
+/* What a position counts: days, or the days of one weekday. */
+struct counted {
+	int weekday; /* -1: every day */
+	int64_t length;
+	enum due_grain grain;
+	size_t n;
+};
+
+static struct counted match_counted(const struct words *w, size_t i)
+{
+	struct counted c = { .weekday = -1, .length = 1, .grain = DUE_GRAIN_DAY };
+
+	c.n = match_weekday(w, i, &c.weekday);
+	if (c.n > 0)
+		return c;
+	if (word_at(w, i) == W_WEEKEND)
+		c = (struct counted){ SATURDAY, 2, DUE_GRAIN_WEEKEND, 1 };
+	else
+		c.n = is_unit(w, i, U_DAY);
+	return c;
+}
+
+static int64_t position_day(const struct day *frame, int position, int weekday)
+{
+	int year, month;
+
+	if (weekday < 0)
+		return position > 0 ? frame->first + position - 1 : frame->after + position;
+	first_of(frame, &year, &month);
+	return nth_weekday(year, month, position, weekday);
+}
+
+/* The same position a year later; the frame moves. */
+static int64_t next_year(struct day *frame, int position, int weekday)
+{
+	frame->first = add_months(frame->first, 12);
+	frame->after = add_months(frame->first, 1);
+	return position_day(frame, position, weekday);
+}
+
+/* "first Monday of June", "last Friday in March 2027", "last day of the month",
+ * "the 20th of next month", "4th day last week". */
+static size_t match_position_of(const struct words *w, size_t i, struct day *d)
+{
+	int position;
+	size_t n = match_position(w, i, &position), of, frame_n;
+	struct day frame = { 0 };
+
+	if (n == 0)
+		return 0;
+	struct counted c = match_counted(w, i + n);
+	n += c.n;
+	of = WORD_IN(w, i + n, W_OF, W_IN);
+	/* "15th of July" belongs to due_day.c */
+	if (c.n == 0 && (of == 0 || word_at(w, i + n + of) == W_MONTH))
+		return 0;
+	frame_n = match_frame(w, i + n + of, &frame);
+	if (frame_n == 0 || (of == 0 && frame.grain != DUE_GRAIN_WEEK && !frame.has_month))
+		return 0;
+	int64_t day = position_day(&frame, position, c.weekday);
+	if (day >= frame.first && day < w->today && frame.has_month && !frame.has_year)
+		day = next_year(&frame, position, c.weekday);
+	if (day < frame.first || day >= frame.after)
+		return 0;
+	day_set(d, day, day + c.length, c.grain);
+	return n + of + frame_n;
+}
+
+static int64_t edge_of(const struct day *frame, enum word edge)
+{
+	if (edge == W_BEGIN)
+		return frame->first;
+	if (edge == W_END && frame->grain == DUE_GRAIN_WEEK)
+		return frame->first + (FRIDAY - time_weekday(frame->first) + WEEK) % WEEK;
+	if (edge == W_END)
+		return frame->after - 1;
+	if (frame->grain == DUE_GRAIN_MONTH)
+		return frame->first + 14;
+	return frame->first + (frame->after - frame->first - 1) / 2;
+}
+
+/* "end of the month", "beginning of next week", "mid March", "eom", "late June". */
+static size_t match_edge(const struct words *w, size_t i, struct day *d)
+{
+	size_t n = skip(w, i, W_THE);
+	enum word edge = word_at(w, i + n);
+	struct day frame = { 0 };
+
+	if (edge == W_EO && value_at(w, i + n) != U_DAY) {
+		set_unit(w, &frame, (enum unit)value_at(w, i + n), 0);
+		edge = W_END;
+		n++;
+	} else if (edge == W_BEGIN || edge == W_MIDDLE || edge == W_END ||
+		   word_is(w, i + n, "start")) {
+		edge = edge == W_START ? W_BEGIN : edge;
+		n++;
+		bool is_hyphen = edge == W_MIDDLE && is_punct(w, i + n, '-');
+		size_t of = is_hyphen ? 1 : skip(w, i + n, W_OF);
+		of += skip(w, i + n + of, W_ABOUT);
+		size_t more = match_frame(w, i + n + of, &frame);
+		if (more == 0 || (of == 0 && !frame.has_month && word_at(w, i + n) == W_UNIT))
+			return 0;
+		n += of + more;
+	} else {
+		return 0;
+	}
+	int64_t day = edge_of(&frame, edge);
+	day_set(d, day, day + 1, DUE_GRAIN_DAY);
+	return n;
+}
+
+/* "three Fridays from now", "a week from Friday", "2 days before Christmas", "a week after
+ * tomorrow". `from now` with amounts alone is an offset (due_moment.c). */
+static size_t match_counted_weekdays(const struct words *w, size_t i, struct day *d)
+{
+	int64_t count;
+	size_t n = match_number(w, i, &count);
+
+	if (n == 0 || (word_at(w, i + n) != W_WEEKDAYS && word_at(w, i + n) != W_WEEKDAY) ||
+	    count < 1 || count > 1000)
+		return 0;
+	int weekday = value_at(w, i + n);
+	n++;
+	if (word_at(w, i + n) == W_AGO) {
+		set_weekday(w, d, weekday,
+			    coming_weekday(w->today - WEEK - 1, weekday) - WEEK * (count - 1));
+		return n + 1;
+	}
+	bool is_from_now = word_at(w, i + n) == W_FROM &&
+			   (word_at(w, i + n + 1) == W_NOW || word_at(w, i + n + 1) == W_DAY);
+	if (!is_from_now && word_at(w, i + n) != W_HENCE)
+		return 0;
+	set_weekday(w, d, weekday, coming_weekday(w->today, weekday) + WEEK * (count - 1));
+	return is_from_now ? n + 2 : n + 1;
+}
+
+static size_t match_plain_base(const struct words *w, size_t i, struct day *d)
+{
+	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
+		match_named_day,
+		match_which_weekday,
+		match_holiday,
+		match_numeric_day,
+	};
+	size_t best = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(FORMS); k++) {
+		struct day one = { 0 };
+		size_t n = FORMS[k](w, i, &one);
+		if (n > best) {
+			best = n;
+			*d = one;
+		}
+	}
+	return best;
+}
+
+static size_t match_amount_from_day(const struct words *w, size_t i, struct day *d)
+{
+	struct amount a;
+	struct day base = { 0 };
+	struct civil c = { 0 };
+	size_t n = match_amount(w, i, &a);
+
+	if (n == 0 || a.finest < U_DAY)
+		return 0;
+	enum word way = word_at(w, i + n);
+	if (way != W_FROM && way != W_AFTER && way != W_BEFORE)
+		return 0;
+	n++;
+	size_t more = match_plain_base(w, i + n, &base);
+	if (more == 0)
+		return 0;
+	time_civil_from_days(base.first, &c.year, &c.month, &c.day);
+	if (!amount_add(&a, way == W_BEFORE ? -1 : 1, &c))
+		return 0;
+	day_set(d, days_of_civil(&c), days_of_civil(&c) + 1, DUE_GRAIN_DAY);
+	return n + more;
+}
+
+/* "in May" and the like belong to due_day.c; "summer" says no day anybody means. */
+size_t match_relative_day(const struct words *w, size_t i, struct day *ret)
+{
+	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
+		match_named_day,	match_which_weekday,   match_week_weekday, match_period,
+		match_lone_weekend,	match_which_month,     match_position_of,  match_edge,
+		match_counted_weekdays, match_amount_from_day,
+	};
+	size_t best = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(FORMS); k++) {
+		struct day d = { 0 };
+		size_t n = FORMS[k](w, i, &d);
+		if (n > best) {
+			best = n;
+			*ret = d;
+		}
+	}
+	return best;
+}

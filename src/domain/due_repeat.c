@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cores of recurrences: "every other Friday", "mondays and thursdays", "the 4th of each month",
+ * "daily". Clauses stand before and behind them (due_clause.c). What is gathered becomes RRULE text
+ * in due_rule.c. What RRULE cannot say is told in `problem`, never guessed.
+ */
+#include "src/domain/due_repeat_private.h"
+
+size_t match_list_gap(const struct words *w, size_t i)
+{
+	size_t n = skip_comma(w, i);
+
+	n += word_at(w, i + n) == W_AND || word_at(w, i + n) == W_OR || is_punct(w, i + n, '&') ||
+	     is_punct(w, i + n, '/');
+	return n;
+}
+
+static size_t match_any_weekday(const struct words *w, size_t i, int *ret)
+{
+	if (word_at(w, i) == W_WEEKDAYS) {
+		*ret = value_at(w, i);
+		return 1;
+	}
+	if (word_at(w, i) != W_WEEKDAY)
+		return 0;
+	*ret = value_at(w, i);
+	return 1 + skip_dot(w, i + 1);
+}
+
+static uint8_t weekday_span(int from, int to)
+{
+	uint8_t mask = 0;
+
+	for (int d = from;; d = (d + 1) % 7) {
+		mask = (uint8_t)(mask | 1U << d);
+		if (d == to)
+			return mask;
+	}
+}
+
+/* "monday", "tue and thu", "Mon thru Wed", "saturdays through tuesdays". */
+size_t match_weekday_list(const struct words *w, size_t i, uint8_t *ret_mask)
+{
+	int first, last;
+	size_t n = match_any_weekday(w, i, &first), more, gap;
+
+	if (n == 0)
+		return 0;
+	*ret_mask = (uint8_t)(1U << first);
+	for (int k = 0; k < LIST_MAX; k++) {
+		bool is_span = is_punct(w, i + n, '-') || word_at(w, i + n) == W_TO ||
+			       word_at(w, i + n) == W_UNTIL;
+		gap = is_span ? 1 : match_list_gap(w, i + n);
+		gap += word_at(w, i + n + gap) == W_ON && gap > 0;
+		more = gap > 0 ? match_any_weekday(w, i + n + gap, &last) : 0;
+		if (more == 0)
+			break;
+		unsigned more_days = is_span ? weekday_span(first, last) : 1U << last;
+		*ret_mask = (uint8_t)(*ret_mask | more_days);
+		first = last;
+		n += gap + more;
+	}
+	return n;
+}
+
+/* "1st", "first and third", "second to last", "last". */
+static size_t match_one_position(const struct words *w, size_t i, int *ret)
+{
+	size_t n = skip(w, i, W_THE), more;
+
+	if (word_at(w, i + n) == W_LAST) {
+		*ret = -1;
+		return n + 1;
+	}
+	more = match_ordinal(w, i + n, ret);
+	if (more == 0 || *ret < 1 || *ret > 31)
+		return 0;
+	n += more;
+	size_t to = word_at(w, i + n) == W_TO || is_punct(w, i + n, '-');
+	to += is_punct(w, i + n, '-') && word_at(w, i + n + 1) == W_TO;
+	to += is_punct(w, i + n + to, '-') && to > 0;
+	to += to > 0 ? skip(w, i + n + to, W_THE) : 0;
+	if (to > 0 && word_at(w, i + n + to) == W_LAST) {
+		*ret = -*ret;
+		return n + to + 1;
+	}
+	return n;
+}
+
+size_t match_positions(const struct words *w, size_t i, struct positions *ret)
+{
+	size_t n = match_one_position(w, i, &ret->at[0]), gap, more;
+
+	if (n == 0)
+		return 0;
+	for (ret->n = 1; ret->n < LIST_MAX; ret->n++) {
+		gap = match_list_gap(w, i + n);
+		more = gap > 0 ? match_one_position(w, i + n + gap, &ret->at[ret->n]) : 0;
+		if (more == 0)
+			break;
+		n += gap + more;
+	}
+	return n;
+}
+
+static void put_nth(struct repeat *r, const struct positions *p, uint8_t weekdays)
+{
+	for (int k = 0; k < p->n; k++) {
+		for (int d = 0; d < 7; d++) {
+			if ((weekdays >> d & 1) != 0 && r->n_nth < REPEAT_LIST_MAX)
+				r->nth[r->n_nth++] = (struct repeat_nth){ p->at[k], d };
+		}
+	}
+}
+
+void put_month_days(struct repeat *r, const struct positions *p)
+{
+	for (int k = 0; k < p->n && r->n_month_days < REPEAT_LIST_MAX; k++)
+		r->month_days[r->n_month_days++] = p->at[k];
+}
+
+/* What positions count: weekdays, days of the month, working days. */
+size_t put_positions(const struct words *w, size_t i, const struct positions *p, struct repeat *r)
+{
+	uint8_t weekdays;
+	size_t n = match_weekday_list(w, i, &weekdays);
+
+	if (n > 0) {
+		put_nth(r, p, weekdays);
+		return n;
+	}
+	bool is_business_day = word_at(w, i) == W_BUSINESS && word_at(w, i + 1) == W_UNIT &&
+			       value_at(w, i + 1) == U_DAY;
+	if (word_at(w, i) == W_WORKDAY || is_business_day) {
+		r->weekdays = WORKDAYS;
+		r->set_pos = p->at[0];
+		return is_business_day ? 2 : 1;
+	}
+	if (word_at(w, i) == W_WEEKEND) {
+		put_nth(r, p, 1U << 5);
+		return 1;
+	}
+	put_month_days(r, p);
+	return word_at(w, i) == W_UNIT && value_at(w, i) == U_DAY;
+}
+
+/* "every other", "each 3", after which a unit stands. 0 without "every". */
+static size_t match_each(const struct words *w, size_t i, int *ret_interval)
+{
+	int64_t interval = 1;
+	size_t n = skip(w, i, W_EVERY);
+
+	if (n == 0)
+		return 0;
+	if (word_at(w, i + n) == W_OTHER || word_is(w, i + n, "second")) {
+		interval = 2;
+		n++;
+	} else {
+		n += match_number(w, i + n, &interval);
+	}
+	*ret_interval = (int)interval;
+	return interval >= 1 && interval <= 1000 ? n : 0;
+}
+
+/* "of the month", "of each month", "every other month". */
+size_t match_of_month(const struct words *w, size_t i, struct repeat *r, bool *ret_is_every)
+{
+	int interval = 1;
+	size_t n = WORD_IN(w, i, W_OF, W_IN), each = match_each(w, i + n, &interval);
+
+	*ret_is_every = each > 0;
+	n += each > 0 ? each : WORD_IN(w, i + n, W_THE, W_A);
+	if (n == 0 || (!is_unit(w, i + n, U_MONTH) && !is_unit(w, i + n, U_YEAR)))
+		return 0;
+	if (each > 0 || r->unit == U_COUNT) {
+		r->unit = (enum unit)value_at(w, i + n);
+		r->interval = interval;
+	}
+	return n + 1;
+}
+
+/* ---- cores ---- */
+
+/* Months of the year: "december", "march and april". */
+size_t match_months(const struct words *w, size_t i, uint16_t *ret_mask)
+{
+	int month;
+	size_t n = match_month(w, i, &month), gap, more;
+
+	if (n == 0)
+		return 0;
+	*ret_mask = (uint16_t)(1U << month);
+	for (int k = 0; k < LIST_MAX; k++) {
+		gap = match_list_gap(w, i + n);
+		more = gap > 0 ? match_month(w, i + n + gap, &month) : 0;
+		if (more == 0)
+			break;
+		*ret_mask = (uint16_t)(*ret_mask | 1U << month);
+		n += gap + more;
+	}
+	return n;
+}
+
+/* Days after a month's name: "21st and 31st", "20 and 30". */
+size_t match_days_of_month(const struct words *w, size_t i, struct repeat *r)
+{
+	size_t n = 0;
+
+	for (int k = 0; k < LIST_MAX; k++) {
+		int day = 0;
+		size_t gap = k == 0 ? skip(w, i, W_THE) : match_list_gap(w, i + n);
+		if (k > 0 && gap == 0)
+			break;
+		size_t more = match_ordinal(w, i + n + gap, &day);
+		if (more == 0 && word_at(w, i + n + gap) == W_DIGITS &&
+		    word_at(w, i + n + gap + 1) != W_MERIDIEM &&
+		    !(is_punct(w, i + n + gap + 1, ':') && is_glued(w, i + n + gap + 1))) {
+			day = value_at(w, i + n + gap);
+			more = 1;
+		}
+		if (more == 0 || day < 1 || day > 31 || r->n_month_days == REPEAT_LIST_MAX)
+			break;
+		r->month_days[r->n_month_days++] = day;
+		n += gap + more;
+	}
+	return n;
+}
+
+static size_t match_yearly_day(const struct words *w, size_t i, struct repeat *r)
+{
+	struct day d = { 0 };
+	size_t n = match_months(w, i, &r->months), more;
+
+	if (n > 0) {
+		r->unit = U_YEAR;
+		more = match_days_of_month(w, i + n, r);
+		if (more == 0)
+			r->month_days[r->n_month_days++] = 1;
+		return n + more;
+	}
+	n = match_holiday(w, i, &d);
+	if (n > 0 && d.has_month) {
+		r->unit = U_YEAR;
+		r->months = (uint16_t)(1U << d.month);
+		r->month_days[r->n_month_days++] = d.day;
+		return n;
+	}
+	/* "every 25th of december" */
+	struct positions p = { 0 };
+	n = match_positions(w, i, &p);
+	if (n == 0)
+		return 0;
+	n += skip(w, i + n, W_OF);
+	more = match_months(w, i + n, &r->months);
+	if (more == 0)
+		return 0;
+	r->unit = U_YEAR;
+	put_month_days(r, &p);
+	return n + more;
+}
+
+/* After "every" and its interval: a unit, weekdays, a part of the day. */
+static size_t match_every_what(const struct words *w, size_t i, struct repeat *r)
+{
+	size_t n = match_weekday_list(w, i, &r->weekdays);
+
+	if (n > 0) {
+		r->unit = U_WEEK;
+		return n;
+	}
+	switch ((int)word_at(w, i)) {
+	case W_WORKDAY:
+	case W_WORKDAYS:
+		r->weekdays = WORKDAYS;
+		r->unit = U_WEEK;
+		return 1;
+	case W_WEEKEND:
+	case W_WEEKENDS:
+		r->weekdays = WEEKEND;
+		r->unit = U_WEEK;
+		return 1;
+	case W_BUSINESS:
+		if (word_at(w, i + 1) != W_UNIT || value_at(w, i + 1) != U_DAY)
+			return 0;
+		r->weekdays = WORKDAYS;
+		r->unit = U_WEEK;
+		return 2;
+	case W_FORTNIGHT:
+		r->unit = U_WEEK;
+		r->interval *= 2;
+		return 1;
+	case W_QUARTER:
+		r->unit = U_QUARTER;
+		return 1;
+	case W_UNIT:
+		if ((w->t[i].flags & WORD_WEAK) != 0 && !is_glued(w, i))
+			return 0;
+		r->unit = (enum unit)value_at(w, i);
+		return 1;
+	case W_PART:
+		r->unit = U_DAY;
+		repeat_put_time(r, part_hour((enum part)value_at(w, i)) * 3600);
+		r->is_part_time = true;
+		r->part = (enum part)value_at(w, i);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static size_t match_every_interval(const struct words *w, size_t i, struct repeat *r,
+				   bool *ret_is_ordinal)
+{
+	int64_t number;
+	int position;
+	size_t n;
+
+	*ret_is_ordinal = false;
+	if (word_at(w, i) == W_OTHER) {
+		r->interval = 2;
+		return 1;
+	}
+	if (word_is(w, i, "single"))
+		return 1;
+	n = match_ordinal(w, i, &position);
+	if (n > 0) {
+		*ret_is_ordinal = true;
+		r->interval = position;
+		return n;
+	}
+	n = match_number(w, i, &number);
+	if (n > 0) {
+		r->interval = number > 1000 ? 1000 : (int)number;
+		return n;
+	}
+	n = skip(w, i, W_A);
+	if (word_at(w, i + n) == W_COUPLE || word_at(w, i + n) == W_FEW) {
+		r->interval = word_at(w, i + n) == W_COUPLE ? 2 : 3;
+		n++;
+		return n + skip(w, i + n, W_OF);
+	}
+	return 0;
+}
+
+/* "every first Monday", "every 2nd and 4th Tuesday", "every 2nd Friday of the month",
+ * "every 15th", "every last day of the month". */
+/* Without "of the month" behind it a position may be an interval: "every 2nd day", "every third
+ * Friday". It is none for "first", "last", lists, and a number alone. */
+static bool is_position(const struct words *w, size_t i, size_t what, const struct positions *p,
+			const struct repeat *r)
+{
+	if (r->n_nth > 0)
+		return p->n > 1 || p->at[0] < 2;
+	if (what > 0)
+		return word_at(w, i) != W_UNIT;
+	return i >= w->n || !WORD_IN(w, i, W_UNIT, W_WORKDAYS, W_QUARTER, W_PART)
+		       ? word_at(w, i) != W_NONE || i >= w->n
+		       : false;
+}
+
+/* "every first Monday", "every 2nd and 4th Tuesday", "every 2nd Friday of the month",
+ * "every 15th", "every last day of the month". */
+static size_t match_every_position(const struct words *w, size_t i, struct repeat *r)
+{
+	struct positions p = { 0 };
+	bool is_every;
+	size_t n = match_positions(w, i, &p), what, of;
+
+	if (n == 0)
+		return 0;
+	what = put_positions(w, i + n, &p, r);
+	r->unit = U_COUNT;
+	of = match_of_month(w, i + n + what, r, &is_every);
+	if (of == 0 && word_at(w, i + n + what) == W_OF)
+		return 0;
+	if (r->unit == U_COUNT)
+		r->unit = U_MONTH;
+	if (of == 0 && !is_position(w, i + n, what, &p, r))
+		return 0;
+	return n + what + of;
+}
+
+static size_t core_every(const struct words *w, size_t i, struct repeat *r)
+{
+	bool is_ordinal;
+	size_t lead = skip(w, i, W_ON), n, more;
+
+	if (word_at(w, i + lead) != W_EVERY)
+		return 0;
+	lead++;
+	n = match_every_position(w, i + lead, r);
+	if (n > 0)
+		return lead + n;
+	*r = (struct repeat){ .interval = 1 };
+	n = match_yearly_day(w, i + lead, r);
+	if (n > 0)
+		return lead + n;
+	*r = (struct repeat){ .interval = 1 };
+	more = match_every_interval(w, i + lead, r, &is_ordinal);
+	n = lead + more;
+	more = match_every_what(w, i + n, r);
+	return more > 0 && r->interval >= 1 ? n + more : 0;
+}
+
+/* "daily", "bi-weekly". */
+static size_t match_freq(const struct words *w, size_t i, struct repeat *r)
+{
+	bool is_bi = word_is(w, i, "bi") && is_punct(w, i + 1, '-');
+	size_t n = is_bi ? 2 : 0;
+
+	if (word_at(w, i + n) != W_FREQ || word_is(w, i + n, "annual"))
+		return 0;
+	r->unit = (enum unit)(value_at(w, i + n) % 16);
+	r->interval = value_at(w, i + n) / 16 * (is_bi ? 2 : 1);
+	if (word_is(w, i + n, "nightly"))
+		repeat_put_time(r, part_hour(P_NIGHT) * 3600);
+	return n + 1;
+}
+
+/* "daily", "weekdays", "mondays and thursdays", "other tuesdays". */
+static size_t core_plain(const struct words *w, size_t i, struct repeat *r)
+{
+	size_t n = skip(w, i, W_ON), more = match_freq(w, i + n, r);
+
+	if (more > 0)
+		return n + more;
+	r->unit = U_WEEK;
+	if (WORD_IN(w, i + n, W_WORKDAYS, W_WEEKENDS)) {
+		r->weekdays = word_at(w, i + n) == W_WORKDAYS ? WORKDAYS : WEEKEND;
+		return n + 1;
+	}
+	if (word_is(w, i + n, "other") || word_is(w, i + n, "alternate")) {
+		r->interval = 2;
+		n++;
+	}
+	if (word_at(w, i + n) != W_WEEKDAYS)
+		return 0;
+	return n + match_weekday_list(w, i + n, &r->weekdays);
+}
+
+/* "the 4th of each month", "first Friday of every other month", "the end of every month". */
+static size_t core_position(const struct words *w, size_t i, struct repeat *r)
+{
+	struct positions p = { 0 };
+	bool is_every;
+	size_t lead = skip(w, i, W_ON), n = match_positions(w, i + lead, &p), of;
+
+	if (n == 0) {
+		lead += skip(w, i + lead, W_THE);
+		enum word edge = word_at(w, i + lead);
+		if (edge != W_BEGIN && edge != W_END && !word_is(w, i + lead, "start"))
+			return 0;
+		p.at[0] = edge == W_END ? -1 : 1;
+		p.n = 1;
+		n = 1;
+		put_month_days(r, &p);
+	} else {
+		n += put_positions(w, i + lead + n, &p, r);
+	}
+	r->unit = U_COUNT;
+	of = match_of_month(w, i + lead + n, r, &is_every);
+	return of > 0 && is_every ? lead + n + of : 0;
+}
+
+/* "once", "twice", "3 times". */
+static size_t match_times(const struct words *w, size_t i, int64_t *ret)
+{
+	size_t n = skip(w, i, W_ONCE);
+
+	if (n > 0) {
+		*ret = value_at(w, i);
+		return n;
+	}
+	n = match_number(w, i, ret);
+	return n > 0 && word_at(w, i + n) == W_TIMES ? n + 1 : 0;
+}
+
+/* "once a week", "twice a day": more than once is nothing RRULE can say without the days. */
+static size_t core_times(const struct words *w, size_t i, struct repeat *r)
+{
+	int64_t times;
+	size_t n = match_times(w, i, &times), more;
+	bool is_ordinal;
+
+	if (n == 0 || (!word_is(w, i + n, "per") && !WORD_IN(w, i + n, W_A, W_EVERY)))
+		return 0;
+	n++;
+	if (word_at(w, i + n - 1) == W_EVERY)
+		n += match_every_interval(w, i + n, r, &is_ordinal);
+	if (!WORD_IN(w, i + n, W_UNIT, W_QUARTER, W_FORTNIGHT))
+		return 0;
+	more = match_every_what(w, i + n, r);
+	if (more == 0 || (times == 1 && r->unit < U_DAY))
+		return 0;
+	if (times > 1)
+		r->problem = "several times in one period: say on which days or at which times";
+	return n + more;
+}
+
+static size_t match_core(const struct words *w, size_t i, struct repeat *ret)
+{
+	static size_t (*const CORES[])(const struct words *, size_t, struct repeat *) = {
+		core_every,
+		core_plain,
+		core_position,
+		core_times,
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(CORES); k++) {
+		struct repeat r = { .interval = 1 };
+		size_t n = CORES[k](w, i, &r);
+		if (n > 0 && words_can_pause(w, i + n)) {
+			*ret = r;
+			return n;
+		}
+	}
+	return 0;
+}
+
+size_t match_set(const struct words *w, size_t i, struct arena *arena, struct due *ret)
+{
+	struct repeat r, front;
+	size_t lead = match_front_clauses(w, i, &front), n = match_core(w, i + lead, &r);
+
+	if (n == 0)
+		return 0;
+	if (lead > 0) {
+		if (front.n_times > 0 && r.n_times == 0)
+			repeat_put_time(&r, front.times[0]);
+		r.is_ambiguous_time = front.is_ambiguous_time;
+		r.has_start = front.has_start;
+		r.start = front.start;
+	}
+	n += lead;
+	n += match_clauses(w, i + n, &r);
+	return repeat_finish(w, &r, arena, ret) ? n : 0;
+}
