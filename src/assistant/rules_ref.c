@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which task is meant: a number, a place in the list last shown, "it", several by a filter, or
+ * words of the title. Several numbers become several commands.
+ */
+#include "rules_private.h"
+
+static const char *const ORDINALS[] = {
+	"first|1st|top", "second|2nd",	"third|3rd",  "fourth|4th", "fifth|5th",
+	"sixth|6th",	 "seventh|7th", "eighth|8th", "ninth|9th",  "tenth|10th",
+};
+
+static const char LABEL[] = "T|number|no|nr|num|id|nos|numbers|ids|#";
+
+static void set(struct rules_command *c, enum rules_ref_kind kind, int64_t number)
+{
+	c->ref.kind = kind;
+	c->ref.number = number;
+}
+
+static int64_t ordinal(const struct rules_text *t, size_t i)
+{
+	for (size_t k = 0; k < sizeof(ORDINALS) / sizeof(ORDINALS[0]); k++)
+		if (rules_is(t, i, ORDINALS[k]))
+			return (int64_t)k + 1;
+	return rules_is(t, i, "last|latest|final|bottom|newest") ? -1 : 0;
+}
+
+/* "the second one", "last", "second to last task". */
+static bool read_ordinal(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	size_t i = at.from;
+	int64_t n;
+
+	while (i < at.to && rules_is(t, i, "the|my|that|this"))
+		i++;
+	if (i == at.to)
+		return false;
+	n = ordinal(t, i++);
+	if (!n)
+		return false;
+	if (i + 1 < at.to && rules_is(t, i, "to") && rules_is(t, i + 1, "last")) {
+		n = -n;
+		i += 2;
+	}
+	i += i < at.to && rules_is(t, i, "T|one|thing");
+	while (i < at.to && rules_is(t, i, "on|in|of|from|the|my|L|that|i|you|added|just|showed"))
+		i++;
+	if (i != at.to)
+		return false;
+	set(c, RULES_REF_ORDINAL, n);
+	return true;
+}
+
+static bool read_it(const struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	size_t n = at.to - at.from;
+
+	if (!(n == 1 && rules_is(t, at.from, "it|that|this")) &&
+	    !(n == 2 && rules_is(t, at.from, "that|this|the") &&
+	      rules_is(t, at.from + 1, "one|task|item|todo")) &&
+	    !(n == 3 && rules_is(t, at.from, "the") && rules_is(t, at.from + 1, "same|current") &&
+	      rules_is(t, at.from + 2, "one|task|item|todo")))
+		return false;
+	set(c, RULES_REF_ORDINAL, 0);
+	return true;
+}
+
+/* "3", "#3", "task 3", "tasks 3, 5 and 7": each number is a command like c. */
+static bool read_numbers(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	int64_t ids[RULES_COMMANDS_MAX];
+	size_t n = 0, i = at.from;
+	bool label = false;
+
+	while (i < at.to && rules_is(t, i, "the|my|A|with") && !rules_is(t, i, "one"))
+		i++;
+	for (; i < at.to && rules_is(t, i, LABEL); i++)
+		label = true;
+	for (; i < at.to; i++) {
+		const struct rules_word *w = &t->words[i];
+		if (n && rules_is(t, i, "and|or|T|number|also"))
+			continue;
+		bool digits = w->folded.n && strchr("#0123456789", *w->folded.p);
+		if (n == RULES_COMMANDS_MAX || (!digits && !label) ||
+		    !rules_number(w->folded, &ids[n]) || ids[n] < 1)
+			return false;
+		n++;
+	}
+	if (!n)
+		return false;
+	set(c, RULES_REF_ID, ids[0]);
+	for (size_t k = 1; k < n; k++) {
+		struct rules_command *more = rules_more(t, c);
+		if (!more)
+			break;
+		const struct rules_command *next = more->next;
+		*more = *c;
+		more->next = next;
+		set(more, RULES_REF_ID, ids[k]);
+	}
+	return true;
+}
+
+static bool several(const struct rules_text *t, size_t i)
+{
+	return rules_is(
+		t, i,
+		"all|every|everything|each|tasks|todos|items|chores|ones|them|list|both|these|those|"
+		"taks|things");
+}
+
+static bool narrowed(const struct rules_filter *f)
+{
+	return f->status != RULES_STATUS_UNSET || f->overdue || f->priorities || f->tags.n ||
+	       f->has_after || f->has_before || f->part;
+}
+
+/* "my morning meetings": the part of the day, and a plural for the title. */
+static bool read_part(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	struct rules_filter f = { .part = NULL };
+	size_t i = at.from;
+	bool tasks;
+
+	while (i < at.to && rules_is(t, i, "my|the|all|of|todays"))
+		i++;
+	if (i + 2 != at.to || !rules_is(t, i, "morning|afternoon|evening"))
+		return false;
+	struct str last = t->words[i + 1].folded;
+	if (last.n < 4 || last.p[last.n - 1] != 's')
+		return false;
+	rules_read_filter(t, (struct rules_range){ i, i + 1 }, &f, &tasks);
+	f.has_after = f.has_before = false;
+	if (!f.part)
+		f.part = rules_is(t, i, "morning")   ? "morning"
+			 : rules_is(t, i, "evening") ? "evening"
+						     : "afternoon";
+	if (!several(t, i + 1))
+		f.search = rules_slice(t, (struct rules_range){ i + 1, i + 2 });
+	c->ref = (struct rules_ref){ .kind = RULES_REF_FILTER, .filter = f };
+	return true;
+}
+
+static bool read_filter(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	struct rules_filter f = { .part = NULL };
+	bool any = false, tasks;
+
+	for (size_t i = at.from; i < at.to; i++)
+		any |= several(t, i);
+	if (!any || !rules_read_filter(t, at, &f, &tasks) || f.search.n)
+		return false;
+	if (!narrowed(&f)) {
+		if (!rules_is(t, at.from, "all|every|everything|each|them|both|these|those|my|the"))
+			return false;
+		f.status = RULES_ALL;
+	}
+	c->ref = (struct rules_ref){ .kind = RULES_REF_FILTER, .filter = f };
+	return true;
+}
+
+/* Words of a title: no end of a sentence inside, no talk about other things. */
+static bool read_title(struct rules_text *t, struct rules_range at, unsigned flags,
+		       struct rules_command *c)
+{
+	bool named = false, quoted;
+
+	if (flags & RULES_OWN)
+		for (size_t i = at.from; i < at.to && !named; i++)
+			named = t->words[i].quoted.p || rules_is(t, i, "T") ||
+				rules_is(t, at.from, "the|my");
+	while (at.from + 1 < at.to &&
+	       rules_is(t, at.from, "the|my|that|this|our|a|an|T|called|named|titled|about|to|for"))
+		at.from++;
+	while (at.from + 1 < at.to &&
+	       (rules_is(t, at.to - 1, "T|one") ||
+		(rules_is(t, at.to - 1, "reminder") && c->intent == RULES_CANCEL_REMINDER)))
+		at.to--;
+	quoted = at.to - at.from == 1 && t->words[at.from].quoted.p;
+	if ((flags & RULES_OWN && !named && !quoted) || at.to - at.from > 16)
+		return false;
+	if (!quoted &&
+	    rules_is(t, at.from,
+		     "T|A|it|me|you|i|us|him|her|not|to|and|what|how|why|if|is|one|them"))
+		return false;
+	for (size_t i = at.from; i + 1 < at.to; i++)
+		if (t->words[i].punct && strchr(".;?!\n", t->words[i].punct))
+			return false;
+	c->ref = (struct rules_ref){ .kind = RULES_REF_TITLE, .title = rules_slice(t, at) };
+	rules_span(t, c, "task", at);
+	return c->ref.title.n > 0;
+}
+
+static bool is_year(struct str w)
+{
+	int64_t n;
+
+	return w.n == 4 && str_parse_i64(w, &n) == 0 && n > 1900 && n < 2100;
+}
+
+bool rules_read_ref(struct rules_text *t, struct rules_range at, unsigned flags,
+		    struct rules_command *c)
+{
+	while (at.from < at.to && at.to - at.from > 1 &&
+	       rules_is(t, at.from, "with|of|just|also|whole"))
+		at.from++;
+	if (at.from == at.to) {
+		set(c, RULES_REF_ORDINAL, 0);
+		return true;
+	}
+	if (at.to - at.from <= RULES_REACH &&
+	    (read_it(t, at, c) || read_numbers(t, at, c) || read_ordinal(t, at, c) ||
+	     read_part(t, at, c) || read_filter(t, at, c))) {
+		rules_span(t, c, "task", at);
+		return true;
+	}
+	if (!(flags & RULES_SAFE) && rules_foreign(t, at))
+		return false;
+	if (flags & RULES_OWN)
+		for (size_t i = at.from; i < at.to; i++)
+			if ((t->words[i].due && t->words[i].due->flags & DUE_PAST) ||
+			    is_year(t->words[i].folded))
+				return false;
+	return read_title(t, at, flags, c);
+}
