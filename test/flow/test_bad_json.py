@@ -233,3 +233,15 @@ def test_damaged_bodies_never_fail_the_server(api, database, seed):
         assert answer.status in (201, 400, 422), answer
         made += answer.status == 201
     assert database.counts(api.user) == {"tasks": made, "outbox": made, "idempotency_keys": 0}
+
+
+def test_a_body_that_nothing_announces(api, database):
+    """SE11: 411, where a body is needed; where it is not, no length is no body."""
+    task = api.create("t")
+    before = database.counts(api.user)
+    for headers in ({}, {"Content-Type": "application/json"}, {"Content-Type": "text/plain"}):
+        answer = api.request("POST", api.tasks, headers=headers)
+        assert answer.status == 411, answer
+    assert database.counts(api.user) == before
+    assert api.request("POST", api.tasks, b"").status in (400, 415, 422), "a length of zero is announced"
+    assert api.complete(task).status == 200

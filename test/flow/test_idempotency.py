@@ -156,6 +156,63 @@ def test_keys_that_are_not(api, database, key):
     assert database.counts(api.user)["tasks"] == 0
 
 
+
+def test_the_write_that_reached_the_quota_is_still_repeated(api, database):
+    """The full house is its own doing; another key is refused."""
+    database.rows("INSERT INTO todod.user_counters (user_id, tasks) VALUES (%s, 9999)", api.user)
+    first = api.request("POST", api.tasks, {"title": "the last one"}, keyed("k"))
+    assert first.status == 201
+    same_answer(first, api.request("POST", api.tasks, {"title": "the last one"}, keyed("k")))
+    assert api.request("POST", api.tasks, {"title": "another"}, keyed("k")).json["code"] != "task_quota"
+    for headers in (keyed("other"), None):
+        refused = api.request("POST", api.tasks, {"title": "the last one"}, headers)
+        assert refused.status == 422 and refused.json["code"] == "task_quota", refused
+    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.value("SELECT tasks FROM todod.user_counters WHERE user_id = %s", api.user) == 10000
+
+
+def expire_keys(api, database):
+    database.rows("UPDATE todod.idempotency_keys SET created_at = created_at - interval '25 hours' WHERE user_id = %s",
+                  api.user)
+
+
+def test_an_old_key_of_a_toggle_is_forgotten(api, database):
+    """The task is toggled back, under the same key, which then stands for that."""
+    task = api.create("t")
+    assert api.complete(task, headers=keyed("k")).json["completed"] is True
+    expire_keys(api, database)
+    second = api.complete(task, headers=keyed("k"))
+    assert second.status == 200 and second.json["completed"] is False and second.json["version"] == 3, second
+    same_answer(second, api.complete(task, headers=keyed("k")))
+    assert database.counts(api.user) == {"tasks": 1, "outbox": 3, "idempotency_keys": 1}
+
+
+def test_an_old_key_of_a_write_that_changes_nothing_is_forgotten(api, database):
+    task = api.create("t")
+    assert api.complete(task, {"completed": False}, keyed("k")).json["version"] == 1
+    api.complete(task)
+    api.complete(task)
+    expire_keys(api, database)
+    second = api.complete(task, {"completed": False}, keyed("k"))
+    assert second.status == 200 and second.json["version"] == 3, second
+    same_answer(second, api.complete(task, {"completed": False}, keyed("k")))
+
+
+def test_an_old_key_of_a_deletion_is_forgotten(api, database):
+    """Nothing is there to delete; and were it there again, as after a restored backup, it would go again."""
+    task = api.create("t")
+    assert api.delete(task, headers=keyed("k")).status == 204
+    expire_keys(api, database)
+    assert api.delete(task, headers=keyed("k")).status == 404
+    database.rows("INSERT INTO todod.tasks (user_id, id, title, created_at, updated_at) VALUES (%s, %s, 't', now(), now())",
+                  api.user, task["id"])
+    database.rows("UPDATE todod.user_counters SET tasks = 1 WHERE user_id = %s", api.user)
+    second = api.delete(task, headers=keyed("k"))
+    assert second.status == 204, second
+    same_answer(second, api.delete(task, headers=keyed("k")))
+    assert database.counts(api.user) == {"tasks": 0, "outbox": 3, "idempotency_keys": 1}
+
+
 def test_an_old_key_is_forgotten(api, database):
     """Kept 24 hours; after that it is a new request."""
     first = api.request("POST", api.tasks, {"title": "t"}, keyed("k"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The task API, as clients use it. Every answer is also held against /openapi.json by the client itself."""
+import base64
 import datetime
 import http.client
 import json
@@ -540,6 +541,31 @@ def test_cursors_of_others_and_damaged_ones(daemon, connect_api, api, database):
             assert answer.status in (200, 422), answer
     assert api.get(f"{api.tasks}?limit=1&cursor={cursor}x").status == 422
     assert api.get(f"{api.tasks}?limit=1&cursor={cursor[:-2]}").status == 422
+
+
+
+def cursor_at(api, time_us):
+    """The API's own cursor, moved to another time."""
+    page = api.get(api.tasks + "?limit=1")
+    cursor = next_of(page).rpartition("cursor=")[2]
+    _, task_id, scope = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").split(".")
+    text = f"{time_us}.{task_id}.{scope}"
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("time_us", [-2**63, -3 * 10**17, -62135596800000001, 253402300800000000, 2**63 - 1])
+def test_cursors_of_times_the_database_does_not_know(api, database, time_us):
+    """Made by hand: 422, and it is the cursor that is named."""
+    database.fill_tasks(api.user, 2)
+    answer = api.get(f"{api.tasks}?limit=1&cursor={cursor_at(api, time_us)}")
+    assert answer.status == 422, answer
+    assert answer.json["detail"][0]["loc"] == ["query", "cursor"]
+
+
+@pytest.mark.parametrize("time_us, n", [(-62135596800000000, 0), (0, 0), (253402300799999999, 2)])
+def test_cursors_of_the_first_and_the_last_moment(api, database, time_us, n):
+    database.fill_tasks(api.user, 2)
+    assert len(api.list(f"?limit=5&cursor={cursor_at(api, time_us)}")) == n
 
 
 # ---- quota ----
