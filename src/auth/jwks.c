@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keeps a remote key set fresh. One fetch at a time, on a fiber of its own; every way to start one
  * goes through start_fetch. The set in use changes only when a whole document was fetched and

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tokens: the compact form of a JWS (RFC 7515 section 7.1), its header, and the claims of a JWT
  * (RFC 7519), with the advice of RFC 8725. What must hold: the signature is checked before any

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keys from files: a shared secret, or an Ed25519 private key in PEM. Read once at start, so every
  * mistake is told in a sentence that an operator can act on. What was read is wiped.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One key and what it can do: check and make signatures with OpenSSL EVP. The caller owns the key.
  * A key is bound to one algorithm when it is made and there is no way to use it with another: HS256

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sets of keys, and the JWKS document (RFC 7517, 7518, 8037) that a remote issuer publishes. The
  * document is not trusted to be sensible: sizes are bounded, the algorithm follows from the type of

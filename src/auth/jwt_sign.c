@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Making tokens with a local key: for `todod token` and for the built-in issuer. What is made here
  * is always something that jwt_verify would accept with the same key; anything else is not made.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From an Authorization header to a user. A verified token is remembered by its SHA-256, because
  * checking an Ed25519 signature costs as much as the rest of a request several times over. An entry

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Refuses calls that could smuggle a line onto the wire or that are not plain HTTP. Pure: looks at
  * the texts only. Reasons name the part that is wrong and repeat no value, because headers hold

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libcurl's multi interface driven by the loop: libcurl says which sockets and which one timer it
  * wants watched, the loop calls back, and finished transfers are taken out of the multi handle's

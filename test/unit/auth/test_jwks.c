@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The key set of an issuer that this test plays itself, on the same loop: when it is asked, what
  * happens when it fails, lies, stalls or changes its keys; and the verifier on top, with its cache.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Published vectors (RFC 7515 appendix A, RFC 8037 appendix A), key sets, key files, signing.
  * Verdicts over many generated tokens are in test_jwt_oracle.c.

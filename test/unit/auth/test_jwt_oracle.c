@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tokens whose verdict somebody else decides: jwt_oracle.py prints more than a thousand, judged by
  * PyJWT or by a rule written there, and the verdict here must be the same. With WYCHEPROOF_DIR set,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls against a server on the same loop: what goes onto the wire, what comes back, and every way
  * a call can end badly. Each test runs its calls on a fiber and ends when no fiber is left.
