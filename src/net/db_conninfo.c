@@ -217,11 +217,46 @@ static int parse_failed(char *message, struct err *reterr)
 	return -EINVAL;
 }
 
-int db_conninfo_check(const char *url, struct err *reterr)
+/*
+ * In a URL whose password has an '@' or '/' of its own, libpq takes the rest of the password for
+ * host, port or name, which error messages show. Then an '@' is left behind what it took for user
+ * and password.
+ */
+static bool has_stray_at(const char *url)
+{
+	const char *p = url;
+
+	if (strncmp(p, "postgresql://", 13) == 0)
+		p += 13;
+	else if (strncmp(p, "postgres://", 11) == 0)
+		p += 11;
+	else
+		return false;
+	p += strcspn(p, "@/");
+	if (*p == '@')
+		p++;
+	return strchr(p, '@') != NULL;
+}
+
+/* -EINVAL, -ENOMEM (without a reason). */
+static int parse(const char *url, PQconninfoOption **ret, struct err *reterr)
 {
 	char *message = NULL;
-	PQconninfoOption *options = PQconninfoParse(url, &message);
-	int r = options ? 0 : parse_failed(message, reterr);
+
+	if (has_stray_at(url)) {
+		err_set(reterr, &ERR_INVALID, "database.url",
+			"the database URL has an @ out of place: in user, password, host and name "
+			"write @ as %%40 and / as %%2F");
+		return -EINVAL;
+	}
+	*ret = PQconninfoParse(url, &message);
+	return *ret ? 0 : parse_failed(message, reterr);
+}
+
+int db_conninfo_check(const char *url, struct err *reterr)
+{
+	PQconninfoOption *options = NULL;
+	int r = parse(url, &options, reterr);
 
 	PQconninfoFree(options);
 	if (r == -ENOMEM)
@@ -231,19 +266,16 @@ int db_conninfo_check(const char *url, struct err *reterr)
 
 int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret, struct err *reterr)
 {
-	char *message = NULL;
-	PQconninfoOption *options = PQconninfoParse(config->url, &message);
+	PQconninfoOption *options = NULL;
 	struct db_conninfo *ci;
 	size_t n = 0;
-	int r;
+	int r = parse(config->url, &options, reterr);
 
 	while (options && options[n].keyword)
 		n++;
 	ci = options ? conninfo_alloc(n + ADDED_MAX) : NULL;
-	if (options)
+	if (r == 0)
 		r = ci ? copy_options(ci, options) : -ENOMEM;
-	else
-		r = parse_failed(message, reterr);
 	if (r == 0)
 		r = resolve(ci, reterr);
 	if (r == 0)

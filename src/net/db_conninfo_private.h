@@ -16,7 +16,8 @@ struct db_conninfo {
  * -ENOMEM. */
 int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret,
 		    struct err *reterr) MUST_CHECK;
-/* Whether libpq can read the url at all; the reason repeats nothing of it. 0, -EINVAL, -ENOMEM. */
+/* Whether the url can be read and has no '@' out of place; the reason repeats nothing of it. 0,
+ * -EINVAL, -ENOMEM. */
 int db_conninfo_check(const char *url, struct err *reterr) MUST_CHECK;
 void db_conninfo_free(struct db_conninfo *ci);
 
