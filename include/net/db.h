@@ -37,7 +37,8 @@ struct db_config {
 	int64_t connect_timeout_ms;
 	bool prepare; /* false for transaction poolers: PQsendQueryParams, no session state */
 	const char *application_name;
-	/* Told when the first connection comes up and when the last one is lost. May be NULL. */
+	/* Told when the first fast connection comes up and when the last one is lost;
+	 * db_last_error then has the reason. May be NULL. */
 	void (*on_state)(bool up, void *arg);
 	void *on_state_arg;
 };
@@ -61,7 +62,7 @@ struct db_segment {
 			       no user's rows) */
 	const struct db_query *queries;
 	size_t n_queries; /* 1..DB_SEGMENT_MAX */
-	bool slow;	  /* long read: the slow connections */
+	bool slow;	  /* long read: the slow connections, while there is one */
 };
 
 /*
@@ -84,7 +85,8 @@ int db_new(const struct db_config *config, struct db **ret, struct err *reterr) 
 /* Segments under way end with -ECANCELED. */
 void db_free(struct db *db);
 bool db_is_up(const struct db *db);
-/* Why the last connection attempt failed, for messages at start. "" when it did not. */
+/* Why the last attempt to connect failed or a connection was lost, for the log; "" after one came
+ * up. Not for clients: it may name hosts and paths. */
 const char *db_last_error(const struct db *db);
 
 #endif

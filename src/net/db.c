@@ -2,13 +2,12 @@
 /*
  * The pool: which connection carries a segment, the bounded queue in front of them, and the fiber
  * that waits. A segment goes to the connection of its kind (fast or slow) with the fewest under
- * way; when all are full it queues; when none is up it is refused at once, and what had queued is
- * refused when the last one is lost. A waiter that leaves early detaches: its segment ends as if
- * somebody still listened.
+ * way, a slow one to the fast connections while no slow one is up; when all are full it queues;
+ * when none is up it is refused at once, and what had queued is refused when the last one is lost.
+ * A waiter that leaves early detaches: its segment ends as if somebody still listened.
  */
 #include "db_private.h"
 
-#include "base/log.h"
 #include "base/time.h"
 
 #include <assert.h>
@@ -126,10 +125,10 @@ int db_statement_slot(struct db *db, const struct db_statement *s)
 	return (int)db->n_statements++;
 }
 
-/* Without slow connections there is one kind. */
+/* Without a slow connection there is one kind: better in the way of others than refused. */
 static bool is_slow(const struct db *db, bool slow)
 {
-	return slow && db->config.slow_connections > 0;
+	return slow && db->n_slow_up > 0;
 }
 
 static unsigned n_up(const struct db *db, bool slow)
@@ -203,17 +202,28 @@ static void fail_queue(struct db *db, bool slow, int result, const char *reason)
 	}
 }
 
+/* What waited for the slow connections goes on by the fast ones, as far as their queue has room. */
+static void hand_over_slow(struct db *db)
+{
+	struct db_op *op;
+
+	while (db->n_fast_up > 0 && db->queue_fast.n < db->config.queue_max &&
+	       (op = db->queue_slow.head)) {
+		db_op_list_remove(&db->queue_slow, op);
+		op->slow = false;
+		db_op_list_push(&db->queue_fast, op);
+	}
+	dispatch_kind(db, false);
+}
+
 void db_conn_went_up(struct db_conn *c)
 {
 	struct db *db = c->db;
 	unsigned *n = c->slow ? &db->n_slow_up : &db->n_fast_up;
 
 	db->last_error[0] = '\0';
-	if ((*n)++ == 0 && !c->slow) {
-		log_info("db.up", LOG_I64("server_version", PQserverVersion(c->pg)));
-		if (db->config.on_state)
-			db->config.on_state(true, db->config.on_state_arg);
-	}
+	if ((*n)++ == 0 && !c->slow && db->config.on_state)
+		db->config.on_state(true, db->config.on_state_arg);
 	dispatch_kind(db, c->slow);
 }
 
@@ -225,9 +235,10 @@ void db_conn_went_down(struct db_conn *c, bool was_up)
 	if (!was_up)
 		return;
 	metric_add(db->metrics.losses, 1);
-	log_warn("db.connection_lost", LOG_CSTR("reason", db->last_error), LOG_I64("left", *n - 1));
 	if (--(*n) > 0)
 		return;
+	if (c->slow)
+		hand_over_slow(db);
 	fail_queue(db, c->slow, -EAGAIN, "the connection to the database was lost");
 	if (!c->slow && db->config.on_state)
 		db->config.on_state(false, db->config.on_state_arg);
@@ -295,10 +306,13 @@ static void detach(struct db *db, struct db_waiter *w)
 	free(op);
 }
 
+/* result is fiber_wait's: -ETIME, -ECANCELED, or -ENOMEM, which callers need not know. */
 static int leave_early(struct db *db, struct db_waiter *w, int result)
 {
 	if (w->op)
 		detach(db, w);
+	if (result == -ENOMEM)
+		return refuse(&w->err, "out of memory");
 	if (result == -ETIME)
 		err_unavailable(&w->err, 1, "the database took too long");
 	else

@@ -84,10 +84,9 @@ static void fail_under_way(struct db_conn *c, int result, const char *reason)
 	}
 }
 
-/* libpq's message on one line. */
-static void remember_error(struct db *db, const char *reason)
+void db_remember_error(struct db *db, const char *message)
 {
-	struct str s = str_trim(str_from(reason));
+	struct str s = str_trim(str_from(message));
 	size_t n = s.n < sizeof(db->last_error) ? s.n : sizeof(db->last_error) - 1;
 
 	for (size_t i = 0; i < n; i++)
@@ -100,7 +99,8 @@ void db_conn_cut(struct db_conn *c, const char *reason)
 	bool was_up = c->state == DB_CONN_UP;
 
 	/* reason may be libpq's own text, which PQfinish frees. */
-	remember_error(c->db, reason);
+	if (reason)
+		db_remember_error(c->db, reason);
 	close_pg(c);
 	c->state = DB_CONN_DOWN;
 	db_conn_went_down(c, was_up);
@@ -203,11 +203,12 @@ static bool op_synced(struct db_conn *c)
 
 		err_unavailable(&err, 1, "the database answered only a part");
 		db_op_fail(op, -EAGAIN, &err);
+		db_remember_error(c->db, err.text);
 		stale = true;
 	}
 	db_op_finish(op);
 	if (stale)
-		db_conn_cut(c, "the database session is of no more use");
+		db_conn_cut(c, NULL);
 	return !stale;
 }
 

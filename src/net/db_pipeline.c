@@ -140,8 +140,7 @@ int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale
 	if (*sqlstate == '\0') {
 		/* libpq ran out of memory or lost its way: what the server did is unknown here. */
 		*ret_stale = true;
-		err_unavailable(reterr, 1, "the connection to the database failed: %.*s",
-				STR_ARGS(text));
+		err_unavailable(reterr, 1, "the connection to the database failed");
 		return -EAGAIN;
 	}
 	/* For the log: an ERR_INTERNAL's text is not for clients. */
@@ -156,9 +155,14 @@ static void take_error(struct db_op *op, const PGresult *res)
 	const char *constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
 	struct err err = { 0 };
 	bool stale;
-	int r = db_sqlstate_error(sqlstate ? sqlstate : "",
-				  message ? message : PQresultErrorMessage(res), &stale, &err);
+	int r;
 
+	if (!message)
+		message = PQresultErrorMessage(res);
+	r = db_sqlstate_error(sqlstate ? sqlstate : "", message, &stale, &err);
+	/* Why the connection is going to be cut. */
+	if (stale)
+		db_remember_error(op->conn->db, message);
 	if (op->waiter && op->result == 0 && constraint && r == -EEXIST) {
 		struct str name = str_from(constraint);
 

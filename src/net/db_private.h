@@ -122,7 +122,9 @@ void db_conn_init(struct db_conn *c, struct db *db, bool slow);
 void db_conn_start(struct db_conn *c);
 /* Sends the segment; the op is under way, or finished with an error. */
 void db_conn_send(struct db_conn *c, struct db_op *op);
-/* Closes; ops under way fail with the reason; the next attempt is scheduled. */
+/* For db_last_error, on one line. */
+void db_remember_error(struct db *db, const char *message);
+/* Closes; ops under way fail; the next attempt is scheduled. NULL: the reason is remembered. */
 void db_conn_cut(struct db_conn *c, const char *reason);
 /* Closes for good; ops under way end with -ECANCELED. */
 void db_conn_done(struct db_conn *c);
@@ -133,7 +135,8 @@ void db_conn_done(struct db_conn *c);
 int db_pipeline_write(struct db_conn *c, struct db_op *op);
 /* Takes one result (not NULL, not a sync) for the op's current step. Owns res. */
 void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res);
-/* What a caller is told for a SQLSTATE (five characters, or "" when libpq itself gave up).
+/* What a caller is told for a SQLSTATE (five characters, or "" when libpq itself gave up). libpq's
+ * own words, which may name hosts and paths, are not in it.
  * *ret_stale: this session cannot do better, another one may. */
 int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale,
 		      struct err *reterr);

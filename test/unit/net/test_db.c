@@ -4,6 +4,7 @@
  * violations inside pipelines, sessions killed, statements over time, limits of connections, a
  * server stopped and started. The server's own text output is the oracle of the binary formats.
  */
+#include "src/net/db_private.h"
 #include "test/unit/support/pg_fixture.h"
 
 #include "base/time.h"
@@ -482,18 +483,11 @@ static void racer_end(struct racer *x)
 	ck_assert(x->done);
 }
 
-/* 0 once the connection for long reads is there. */
-static int run_slow(struct db *db)
+static void await_slow(struct db *db, unsigned n)
 {
-	const struct db_query query = { &ONE, NULL };
-	const struct db_segment segment = { .queries = &query, .n_queries = 1, .slow = true };
-	struct db_result *result;
-	struct err err = { 0 };
-	int r = db_run_wait(db, &segment, &result, NULL, &err);
-
-	if (r == 0)
-		db_result_free(result);
-	return r;
+	for (int i = 0; i < 1000 && db->n_slow_up != n; i++)
+		ck_assert_int_eq(fiber_sleep(10), 0);
+	ck_assert_uint_eq(db->n_slow_up, n);
 }
 
 static void slow_fiber(void *arg)
@@ -504,8 +498,7 @@ static void slow_fiber(void *arg)
 	(void)arg;
 	config.fast_connections = 1;
 	slow.db = pg_open(&config);
-	while (run1(slow.db, &ONE, NULL, NULL, NULL, NULL) != 0 || run_slow(slow.db) != 0)
-		ck_assert_int_eq(fiber_sleep(10), 0);
+	await_slow(slow.db, 1);
 	racer_start(&slow);
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(get_i64(slow.db, &ONE), 1);
@@ -519,6 +512,46 @@ static void slow_fiber(void *arg)
 START_TEST(test_long_reads_have_their_own_way)
 {
 	pg_run(slow_fiber, NULL);
+}
+END_TEST
+
+static void slow_is_down_fiber(void *arg)
+{
+	struct db_config config = pg_config(pg.app_url);
+	struct racer sent = { .slow = true, .ms = 3000 }, queued = { .slow = true, .ms = 1 };
+	struct racer later = { .slow = true, .ms = 1 };
+	struct db *db;
+
+	(void)arg;
+	config.fast_connections = 1;
+	db = sent.db = queued.db = later.db = pg_open(&config);
+	await_slow(db, 1);
+	/* The slow connection will not come back. */
+	pg_server_sql("ALTER ROLE", pg.role, "CONNECTION LIMIT 1");
+	racer_start(&sent);
+	racer_start(&queued);
+	ck_assert_int_eq(fiber_sleep(20), 0);
+	ck_assert_int_eq(
+		pg_long("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+			"WHERE query LIKE '%pg_sleep%' AND state = 'active' "
+			"AND application_name = 'todod-test' AND datname = current_database()"),
+		1);
+	racer_end(&sent);
+	racer_end(&queued);
+	ck_assert_int_eq(sent.result, -EAGAIN);
+	ck_assert_int_eq(queued.result, 0);
+	ck_assert_uint_eq(db->n_slow_up, 0);
+	racer_start(&later);
+	racer_end(&later);
+	ck_assert_int_eq(later.result, 0);
+	pg_server_sql("ALTER ROLE", pg.role, "CONNECTION LIMIT -1");
+	await_slow(db, 1);
+	db_free(db);
+}
+
+START_TEST(test_long_reads_go_on_without_their_connection)
+{
+	pg_run(slow_is_down_fiber, NULL);
 }
 END_TEST
 
@@ -787,6 +820,20 @@ START_TEST(test_sqlstates)
 }
 END_TEST
 
+START_TEST(test_what_libpq_says_is_not_for_clients)
+{
+	struct err err = { 0 };
+	bool stale = false;
+
+	ck_assert_int_eq(db_sqlstate_error("", "no memory at db.canary:/var/canary\n", &stale,
+					   &err),
+			 -EAGAIN);
+	ck_assert(stale);
+	ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
+	ck_assert_ptr_null(strstr(err.text, "canary"));
+}
+END_TEST
+
 static void full_fiber(void *arg)
 {
 	struct db_config config = pg_config(pg.app_url);
@@ -827,11 +874,18 @@ static const struct {
 	{ "postgre://u:canary@host/db", -EINVAL, "cannot be read" },
 	{ "postgresql://u:canary%zz@host/db", -EINVAL, "cannot be read" },
 	{ "host=x password=canary y", -EINVAL, "cannot be read" },
+	{ "postgresql://u:p@canary@host/db", -EINVAL, "write @ as %40" },
+	{ "postgresql://u:p@@canary@host/db", -EINVAL, "write @ as %40" },
+	{ "postgresql://u:p/canary@host/db", -EINVAL, "write @ as %40" },
+	{ "postgres://u:p@canary:x@host/db", -EINVAL, "write @ as %40" },
+	{ "postgresql://canary:p?@canary@host", -EINVAL, "write @ as %40" },
 	{ "not a url", -EINVAL, "cannot be read" },
 	{ "postgresql://host/db?no_such_option=1", -EINVAL, "cannot be read" },
 	{ "host=no-such-host.invalid dbname=x", -EAGAIN, "no-such-host.invalid" },
 	{ "postgresql:///db?host=/tmp/no-such-socket-directory", 0, "" },
 	{ "postgresql://127.0.0.1:1/db", 0, "" },
+	{ "postgresql://u:p%40%2F@127.0.0.1:1/db", 0, "" },
+	{ "host=127.0.0.1 port=1 password=p@canary/", 0, "" },
 	{ "postgresql://localhost:1,127.0.0.1:1/db", 0, "" },
 };
 
@@ -1036,6 +1090,7 @@ int main(void)
 		{ test_violations_leave_their_neighbours_alone, 2 },
 		{ test_the_queue_is_bounded, 1 },
 		{ test_long_reads_have_their_own_way, 1 },
+		{ test_long_reads_go_on_without_their_connection, 1 },
 		{ test_a_waiter_may_leave, 1 },
 		{ test_free_ends_what_is_under_way, 1 },
 		{ test_a_statement_over_time, 2 },
@@ -1043,6 +1098,7 @@ int main(void)
 		{ test_a_failed_preparation_is_not_believed, 1 },
 		{ test_a_session_that_forgot_is_replaced, 1 },
 		{ test_sqlstates, 1 },
+		{ test_what_libpq_says_is_not_for_clients, 1 },
 		{ test_no_connection_left, 1 },
 		{ test_urls, 1 },
 		{ test_impossible_configurations, 1 },
