@@ -31,3 +31,18 @@ struct str results_text(const struct db_result *r, int row, int column)
 {
 	return db_is_null(r, row, column) ? (struct str){ NULL, 0 } : db_text(r, row, column);
 }
+
+int results_number_wait(struct db *db, const struct db_statement *statement, int64_t *ret,
+			struct err *reterr)
+{
+	const struct db_query query = { statement, NULL };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+	struct db_result *result;
+	int r = db_run_wait(db, &segment, &result, NULL, reterr);
+
+	if (r < 0)
+		return r;
+	*ret = db_i64(result, 0, 0);
+	db_result_free(result);
+	return 0;
+}

@@ -4,6 +4,7 @@
  * a file edited after the fact is noticed instead of being silently not run. The advisory lock lets
  * several `todod migrate` start at once; the later ones find nothing to do.
  */
+#include "results_private.h"
 #include "store/schema.h"
 
 #include "base/embed.h"
@@ -193,27 +194,13 @@ static const struct db_statement VERSION = {
 	0,
 };
 
-static FIBER int ask(struct db *db, const struct db_statement *s, int64_t *ret, struct err *reterr)
-{
-	const struct db_query query = { s, NULL };
-	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
-	struct db_result *result;
-	int r = db_run_wait(db, &segment, &result, NULL, reterr);
-
-	if (r < 0)
-		return r;
-	*ret = db_i64(result, 0, 0);
-	db_result_free(result);
-	return 0;
-}
-
 int schema_check_wait(struct db *db, struct err *reterr)
 {
 	int64_t exists = 0, version = 0;
-	int r = ask(db, &HAS_MIGRATIONS, &exists, reterr);
+	int r = results_number_wait(db, &HAS_MIGRATIONS, &exists, reterr);
 
 	if (r == 0 && exists > 0)
-		r = ask(db, &VERSION, &version, reterr);
+		r = results_number_wait(db, &VERSION, &version, reterr);
 	if (r < 0 || version >= schema_version())
 		return r;
 	err_unavailable(

@@ -166,20 +166,6 @@ static int64_t take_id(struct task_ids *ids)
 	return id;
 }
 
-static FIBER int fetch_block(struct db *db, int64_t *ret, struct err *reterr)
-{
-	const struct db_query query = { &NEXT_ID_BLOCK, NULL };
-	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
-	struct db_result *result;
-	int r = db_run_wait(db, &segment, &result, NULL, reterr);
-
-	if (r < 0)
-		return r;
-	*ret = db_i64(result, 0, 0);
-	db_result_free(result);
-	return 0;
-}
-
 static void add_block(struct task_ids *ids, int64_t next, int64_t end)
 {
 	if (ids->n_blocks == TASK_ID_BLOCKS_MAX)
@@ -198,7 +184,7 @@ static FIBER int fetch_ahead(struct task_ids *ids, struct db *db, struct err *re
 	int r;
 
 	ids->fetching = true;
-	r = fetch_block(db, &first, &err);
+	r = results_number_wait(db, &NEXT_ID_BLOCK, &first, &err);
 	ids->fetching = false;
 	if (r == 0)
 		add_block(ids, first, first + TASK_ID_BLOCK);
@@ -220,7 +206,7 @@ int task_ids_next_wait(struct task_ids *ids, struct db *db, int64_t *ret, struct
 		if (left <= TASK_ID_BLOCK && !ids->fetching)
 			r = fetch_ahead(ids, db, reterr);
 	} else {
-		r = fetch_block(db, &id, reterr);
+		r = results_number_wait(db, &NEXT_ID_BLOCK, &id, reterr);
 		/* A block that finds no room is lost but for this id: ids may have gaps. */
 		if (r == 0)
 			add_block(ids, id + 1, id + TASK_ID_BLOCK);
