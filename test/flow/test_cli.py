@@ -9,9 +9,9 @@ import subprocess
 import pytest
 
 from conftest import pem_of, write_private
-from process import BINARY, ROOT, run
+from process import BINARY, ROOT, SANITIZER_REPORT, clean_env, run
 
-USAGE, UNAVAILABLE, CONFIG = 64, 69, 78
+USAGE, UNAVAILABLE, IO_ERROR, CONFIG = 64, 69, 74, 78
 CANARY = "canary-of-a-password"
 SECRET = re.compile(rb"(postgres(ql)?://[^:/@ $]+:[^@ $]+@|-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9]{20,}"
                     rb"|ghp_[A-Za-z0-9]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ)")
@@ -79,6 +79,9 @@ def test_help_and_version():
     (["token"], ["--user"]),
     (["token", "--user", ""], ["--user"]),
     (["token", "--user", "a\nb"], ["--user"]),
+    (["token", "--user", b"a\xc2\x85"], ["--user"]),
+    (["token", "--user", b"a\x7f"], ["--user"]),
+    (["token", "--user", b"a\xff"], ["--user"]),
     (["token", "--user", "x" * 129], ["--user", "128"]),
     (["token", "--user", "u", "--ttl", "0"], ["--ttl", "seconds"]),
     (["token", "--user", "u", "--ttl", "99999999999"], ["--ttl", "seconds"]),
@@ -201,11 +204,60 @@ def test_database_that_refuses(key_file, database):
     assert CANARY not in done.stdout + done.stderr
 
 
-def test_url_that_is_none(key_file):
-    done = run("--role=chat-api", "--http.port=0", "--ops.port=0",
-               env={"TODOD_DATABASE_URL": "postgresql://x?nonsense=canary", "TODOD_AUTH_KEY_FILE": key_file})
+def given_url(key_file, url):
+    """Both programs that open a database, each with this URL."""
+    yield run("--role=chat-api", "--http.port=0", "--ops.port=0", "--database.start_timeout=300ms",
+              env={"TODOD_DATABASE_URL": url, "TODOD_AUTH_KEY_FILE": key_file})
+    yield run("migrate", env={"TODOD_DATABASE_MIGRATE_URL": url})
+
+
+@pytest.mark.parametrize("url", [
+    f"postgre://u:{CANARY}@h/db", f"u:{CANARY}@h/db", f"postgresql://x?nonsense={CANARY}",
+    f"postgresql://u:{CANARY}%zz@h/db", f"postgresql://u:{CANARY}@[::1/db", f"host=h password={CANARY} port",
+    f"host=h {CANARY}=x", f"host=h password='{CANARY}"])
+def test_url_that_is_none(key_file, url):
+    """SE6: 78, and no word of the URL is repeated: any of them may be the password."""
+    for done in given_url(key_file, url):
+        assert done.returncode == CONFIG, done
+        assert "database URL" in done.stderr
+        assert CANARY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sign", ["@", "/", "@x/", "/x@"])
+def test_password_with_signs_that_end_it(key_file, sign):
+    """SE6: what stands behind them is no host, port or name: it is the rest of the password. Neither half is shown."""
+    for done in given_url(key_file, f"postgresql://u:{CANARY}{sign}{CANARY}@h/db"):
+        assert done.returncode == CONFIG, done
+        assert CANARY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("key", ["http.address", "ops.address"])
+@pytest.mark.parametrize("value", ["localhost", "foo", "127.0.0.1:80", "256.1.1.1", "[::1]"])
+def test_addresses_that_are_none(key, value):
+    done = run("--role=chat-api", "--check-config", f"--{key}={value}", env=GOOD)
     assert done.returncode == CONFIG, done
-    assert done.stderr
+    assert key in done.stderr and value in done.stderr
+    assert run("--role=chat-api", "--check-config", f"--{key}=::1", env=GOOD).returncode == 0
+
+
+def test_token_without_a_key():
+    """78, and the key to set is named, not some file that is not there."""
+    for env, key in (({}, "auth.key_file"), ({"TODOD_AUTH_MODE": "secret"}, "auth.secret_file")):
+        done = run("token", "--user", "u", env=env)
+        assert done.returncode == CONFIG and done.stdout == "", done
+        assert key in done.stderr
+
+
+@pytest.mark.parametrize("args", [["--list-roles"], ["--help"], ["--version"], ["--role=chat-api", "--openapi"],
+                                  ["--role=chat-api", "--describe"], ["--role=chat-api", "--check-config"],
+                                  ["token", "--user", "u"]])
+def test_output_that_cannot_be_written(key_file, args):
+    """74, not 0: a script must not take an empty file for a token."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                              stdin=subprocess.DEVNULL, env=clean_env({**GOOD, "TODOD_AUTH_KEY_FILE": key_file}))
+    assert not SANITIZER_REPORT.search(done.stderr), done.stderr
+    assert done.returncode == IO_ERROR, done
 
 
 def test_port_in_use(key_file, database):
