@@ -6,6 +6,7 @@
  */
 #include "app/command_parse.h"
 
+#include "assistant/rules.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -150,6 +151,26 @@ static int write_dates(struct parse *p, struct str text, const struct due_contex
 	return 0;
 }
 
+static int write_command(struct parse *p, struct str text, const struct due_context *ctx,
+			 const char **ret_why)
+{
+	const struct rules_command *command;
+	struct json_out o;
+
+	int r = rules_parse(p->arena, text, ctx, &command);
+	if (r < 0) {
+		*ret_why = r == -E2BIG ? "the text is longer than 65536 bytes" : "out of memory";
+		return r;
+	}
+	json_out_init(&o, &p->out);
+	rules_write_json(&o, text, command, ctx->tz);
+	if (buf_status(&p->out) < 0) {
+		*ret_why = "out of memory";
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 static void write_error(struct parse *p, const char *why)
 {
 	struct json_out o;
@@ -180,7 +201,10 @@ static int answer(struct parse *p, struct str line, const char **ret_why, struct
 	struct str now = rq.now.state == JSON_SET ? rq.now.v : p->options->now;
 	struct str tz = rq.tz.state == JSON_SET ? rq.tz.v : p->options->tz;
 	int r = read_context(now, tz, &ctx, ret_why);
-	return r < 0 ? r : write_dates(p, rq.text.v, &ctx, ret_why);
+	if (r < 0)
+		return r;
+	return p->options->is_dates ? write_dates(p, rq.text.v, &ctx, ret_why)
+				    : write_command(p, rq.text.v, &ctx, ret_why);
 }
 
 /* The next line without its end. False at the end of the input. */
@@ -225,10 +249,6 @@ int command_parse(const struct command_parse *options, FILE *in, FILE *out)
 	struct due_context ctx = { 0 };
 	const char *why = NULL;
 
-	if (!options->is_dates) {
-		fprintf(stderr, "todod: parse: --dates is needed; see todod --help\n");
-		return EX_USAGE;
-	}
 	if (read_context(options->now, options->tz, &ctx, &why) < 0) {
 		fprintf(stderr, "todod: parse: %s\n", why);
 		return EX_USAGE;

@@ -170,7 +170,12 @@ static size_t bullet_length(struct str s, size_t at)
 static void read_gap(struct lexer *l)
 {
 	struct rules_text *t = l->t;
-	char c = t->text.p[l->at++];
+	char c = t->text.p[l->at];
+
+	/* a mark of several bytes goes whole */
+	l->at += !ends_word(t->text, l->at) ? 1 : c == '\xE2' ? 3 : 2;
+	if (l->at > t->text.n)
+		l->at = t->text.n;
 
 	if (c == '\n')
 		l->line_start = true;

@@ -66,6 +66,15 @@ static bool read_it(const struct rules_text *t, struct rules_range at, struct ru
 	return true;
 }
 
+/* Not "-1", and no mark that turns the direction of text before it. */
+static bool stands_free(const struct rules_text *t, size_t i)
+{
+	size_t start = t->words[i].start;
+	char before = start ? t->text.p[start - 1] : ' ';
+
+	return before == ' ' || before == '#' || before == ',' || before == '\t';
+}
+
 /* "3", "#3", "task 3", "tasks 3, 5 and 7": each number is a command like c. */
 static bool read_numbers(struct rules_text *t, struct rules_range at, struct rules_command *c)
 {
@@ -82,6 +91,8 @@ static bool read_numbers(struct rules_text *t, struct rules_range at, struct rul
 		if (n && rules_is(t, i, "and|or|T|number|also"))
 			continue;
 		bool digits = w->folded.n && strchr("#0123456789", *w->folded.p);
+		if (digits && !stands_free(t, i))
+			return false;
 		if (n == RULES_COMMANDS_MAX || (!digits && !label) ||
 		    !rules_number(w->folded, &ids[n]) || ids[n] < 1)
 			return false;
@@ -160,6 +171,15 @@ static bool read_filter(struct rules_text *t, struct rules_range at, struct rule
 	return true;
 }
 
+/* A number that is no task's. */
+static bool only_digits(struct str w)
+{
+	for (size_t i = 0; i < w.n; i++)
+		if (!strchr("#0123456789", w.p[i]))
+			return false;
+	return w.n > 0;
+}
+
 /* Words of a title: no end of a sentence inside, no talk about other things. */
 static bool read_title(struct rules_text *t, struct rules_range at, unsigned flags,
 		       struct rules_command *c)
@@ -183,6 +203,8 @@ static bool read_title(struct rules_text *t, struct rules_range at, unsigned fla
 	if (!quoted &&
 	    rules_is(t, at.from,
 		     "T|A|it|me|you|i|us|him|her|not|to|and|what|how|why|if|is|one|them"))
+		return false;
+	if (!quoted && at.to - at.from == 1 && only_digits(t->words[at.from].folded))
 		return false;
 	for (size_t i = at.from; i + 1 < at.to; i++)
 		if (t->words[i].punct && strchr(".;?!\n", t->words[i].punct))
