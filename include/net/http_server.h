@@ -66,12 +66,12 @@ struct http_server_config {
 	struct loop *loop;
 	const char *address;	  /* numeric */
 	uint16_t port;		  /* 0: any */
-	unsigned max_connections; /* past it the oldest idle (then the oldest slow) connection gives
-				     way, then new ones get 503 */
+	unsigned max_connections; /* past it the one idle longest gives way, then one whose client
+				     is slow to send or take, then new ones get 503 */
 	int64_t head_timeout_ms;  /* from the first byte (or accept) to the complete head */
 	int64_t body_timeout_ms;  /* plus body size / 4 KiB/s */
 	int64_t idle_timeout_ms;  /* keep-alive */
-	int64_t write_timeout_ms; /* a client that takes nothing for so long is cut */
+	int64_t write_timeout_ms; /* without a byte taken; past it at least 4 KiB/s on the whole */
 	size_t arena_bytes;	  /* bound of one request's arena; the body lies outside, bounded by
 				     on_head */
 	http_head_fn *on_head;

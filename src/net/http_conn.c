@@ -23,6 +23,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ static struct http_conn_list *list_of(struct http_conn *c)
 		return &c->server->idle;
 	case HTTP_CONN_BODY:
 	case HTTP_CONN_FLUSHING:
+	case HTTP_CONN_STREAMING:
 		return &c->server->slow;
 	case HTTP_CONN_RUNNING:
 		return &c->server->busy;
@@ -137,10 +139,14 @@ void http_conn_kill(struct http_conn *c)
 {
 	struct http_server *s = c->server;
 	struct bufferevent *bev = c->bev;
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
 	if (c->state == HTTP_CONN_DEAD)
 		return;
 	http_conn_set_state(c, HTTP_CONN_DEAD);
+	/* A reset, because in HTTP/1.0 a plain close would mean that the body is complete. */
+	if (c->exchange && c->exchange->status != 0)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	if (c->exchange)
 		end_exchange(c, true);
 	timer_done(&c->timer);
@@ -153,14 +159,19 @@ void http_conn_kill(struct http_conn *c)
 	loop_defer(s->config.loop, &s->reap);
 }
 
+static bool is_answering(const struct http_conn *c)
+{
+	return c->state == HTTP_CONN_RUNNING || c->state == HTTP_CONN_STREAMING ||
+	       c->state == HTTP_CONN_FLUSHING;
+}
+
 /*
  * Stops reading while a request is under way and enough waits behind it. By hand, because
  * libevent's read watermark allocates when it is set and crashes if that fails.
  */
 static void pause_or_resume(struct http_conn *c)
 {
-	bool is_ours = c->state == HTTP_CONN_RUNNING || c->state == HTTP_CONN_FLUSHING;
-	bool pause = is_ours && unread(c) >= HTTP_READ_AHEAD_BYTES;
+	bool pause = is_answering(c) && unread(c) >= HTTP_READ_AHEAD_BYTES;
 
 	if (pause == c->is_paused || c->is_half_closed)
 		return;
@@ -368,7 +379,7 @@ static bool step_head(struct http_conn *c)
 
 static void arm_body_deadline(struct http_conn *c)
 {
-	uint64_t extra_ms = c->exchange->body_max * 1000 / HTTP_BODY_BYTES_PER_S;
+	uint64_t extra_ms = c->exchange->body_max * 1000 / HTTP_BYTES_PER_S_MIN;
 
 	if (c->deadline_ms == INT64_MAX)
 		http_conn_set_deadline(c, c->server->config.body_timeout_ms + (int64_t)extra_ms);
@@ -383,7 +394,10 @@ static bool step_body(struct http_conn *c)
 				   : http_exchange_read_sized(x, input);
 
 	if (r == 0) {
-		arm_body_deadline(c);
+		if (c->is_half_closed)
+			http_conn_kill(c); /* the rest will never come */
+		else
+			arm_body_deadline(c);
 		return false;
 	}
 	if (r == 1)
@@ -420,6 +434,7 @@ static bool step(struct http_conn *c)
 		throw_away(c);
 		return false;
 	case HTTP_CONN_FLUSHING:
+	case HTTP_CONN_STREAMING:
 	case HTTP_CONN_RUNNING:
 	case HTTP_CONN_DEAD:
 	default:
@@ -465,7 +480,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 		http_conn_finish(c);
 		return;
 	}
-	if (c->state != HTTP_CONN_RUNNING || !c->exchange)
+	if (!is_answering(c) || !c->exchange)
 		return;
 	if (c->exchange->drain)
 		fiber_wake(c->exchange->drain, 0);
@@ -481,26 +496,13 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct http_conn *c = arg;
 
 	(void)bev;
-	if (!(what & BEV_EVENT_EOF) ||
-	    (c->state != HTTP_CONN_RUNNING && c->state != HTTP_CONN_FLUSHING)) {
+	if (!(what & BEV_EVENT_EOF) || !is_answering(c)) {
 		http_conn_kill(c);
 		return;
 	}
 	c->is_half_closed = true;
 	if (c->deadline_ms == INT64_MAX)
 		http_conn_set_deadline(c, HALF_CLOSED_MS);
-}
-
-/* The client took some bytes since the deadline was set: it gets another one. */
-static bool has_taken_some(struct http_conn *c)
-{
-	uint64_t taken = c->queued_bytes - http_conn_unsent(c);
-
-	if (http_conn_unsent(c) == 0 || taken == c->taken_mark)
-		return false;
-	c->taken_mark = taken;
-	http_conn_set_deadline(c, c->server->config.write_timeout_ms);
-	return true;
 }
 
 static void expire(struct http_conn *c)
@@ -520,8 +522,9 @@ static void expire(struct http_conn *c)
 		refuse_body(c, 408, "the body did not arrive in time");
 		return;
 	case HTTP_CONN_RUNNING:
+	case HTTP_CONN_STREAMING:
 	case HTTP_CONN_FLUSHING:
-		if (has_taken_some(c))
+		if (http_reply_keeps_up(c))
 			return;
 		metric_add(c->server->timeouts, 1);
 		break;

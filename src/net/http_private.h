@@ -4,7 +4,8 @@
  * http_conn.c (the state of a connection and what its client sends), http_reply.c (answers).
  *
  * A connection is in the list of its state: waiting for a client that is idle or sends a head,
- * waiting for a slow client inside a request, or waiting for our own handler. Only
+ * waiting for a slow client inside a request (these two may be evicted), or waiting for our own
+ * handler. Only
  * http_conn_set_state moves it. Dead ones stay in memory until the end of the turn, because callers
  * up the stack still look at them.
  *
@@ -33,18 +34,19 @@ enum {
 		4096, /* shorter runs are copied when they have to wait, longer ones moved */
 	HTTP_LINGER_MS = 2000,
 	HTTP_LINGER_BYTES = 1024 * 1024,
-	HTTP_BODY_BYTES_PER_S = 4096,
+	HTTP_BYTES_PER_S_MIN = 4096, /* of a body, and of an answer the client is slow to take */
 	HTTP_IDLE_ARENAS_MAX = 64,
 };
 
 enum http_conn_state {
-	HTTP_CONN_IDLE,	    /* between requests; nothing has come */
-	HTTP_CONN_HEAD,	    /* just accepted, or part of a head has come */
-	HTTP_CONN_LINGER,   /* answered for the last time; what still comes is thrown away */
-	HTTP_CONN_BODY,	    /* head accepted, body not complete */
-	HTTP_CONN_FLUSHING, /* answer complete, the client has not taken it yet */
-	HTTP_CONN_RUNNING,  /* the user is at work */
-	HTTP_CONN_DEAD,	    /* socket closed; freed at the end of the turn */
+	HTTP_CONN_IDLE,	     /* between requests; nothing has come */
+	HTTP_CONN_HEAD,	     /* just accepted, or part of a head has come */
+	HTTP_CONN_LINGER,    /* answered for the last time; what still comes is thrown away */
+	HTTP_CONN_BODY,	     /* head accepted, body not complete */
+	HTTP_CONN_FLUSHING,  /* answer complete, the client has not taken it yet */
+	HTTP_CONN_STREAMING, /* the user waits for the client to take bytes of the answer */
+	HTTP_CONN_RUNNING,   /* the user is at work */
+	HTTP_CONN_DEAD,	     /* socket closed; freed at the end of the turn */
 };
 
 struct http_exchange {
@@ -77,7 +79,10 @@ struct http_conn {
 	int64_t accepted_ms;
 	size_t scanned;	       /* http_parse_head's */
 	uint64_t queued_bytes; /* ever */
-	uint64_t taken_mark;   /* bytes the client had taken when the write deadline was set */
+	/* While the client has to take bytes: since when, and what it had taken by then and when
+	 * the deadline was last set. */
+	int64_t waiting_since_ms;
+	uint64_t taken_before, taken_mark;
 	size_t lingered_bytes;
 	int fd;
 	enum http_conn_state state;
@@ -143,5 +148,7 @@ int http_exchange_read_chunked(struct http_exchange *x, struct evbuffer *input, 
 /* http_reply.c */
 /* Moves what was corked to the kernel or the output; false: the connection broke. */
 bool http_reply_flush(struct http_conn *c);
+/* At the write deadline: true when the client takes the answer fast enough to get another one. */
+bool http_reply_keeps_up(struct http_conn *c);
 
 #endif

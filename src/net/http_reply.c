@@ -13,9 +13,10 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 static const struct {
@@ -113,11 +114,38 @@ static struct buf *begin_head(struct http_exchange *x, int status,
 	return b;
 }
 
+/* What the client's side acknowledged. Not what the kernel took: that comes in lumps of a third of
+ * the socket's buffer, which to an honest slow reader may be minutes. */
+static uint64_t taken_bytes(const struct http_conn *c)
+{
+	uint64_t given = c->queued_bytes - http_conn_unsent(c);
+	int in_kernel = 0;
+
+	if (ioctl(c->fd, SIOCOUTQ, &in_kernel) < 0 || in_kernel < 0 || (uint64_t)in_kernel > given)
+		return given;
+	return given - (uint64_t)in_kernel;
+}
+
 /* A client that does not take its bytes has the write deadline to change its mind. */
 static void wait_for_client(struct http_conn *c)
 {
-	c->taken_mark = c->queued_bytes - http_conn_unsent(c);
+	c->waiting_since_ms = loop_now_ms(c->server->config.loop);
+	c->taken_before = c->taken_mark = taken_bytes(c);
 	http_conn_set_deadline(c, c->server->config.write_timeout_ms);
+}
+
+bool http_reply_keeps_up(struct http_conn *c)
+{
+	int64_t timeout_ms = c->server->config.write_timeout_ms, left_ms;
+	uint64_t taken = taken_bytes(c);
+
+	left_ms = c->waiting_since_ms + timeout_ms - loop_now_ms(c->server->config.loop) +
+		  (int64_t)((taken - c->taken_before) * 1000 / HTTP_BYTES_PER_S_MIN);
+	if (http_conn_unsent(c) == 0 || taken == c->taken_mark || left_ms <= 0)
+		return false;
+	c->taken_mark = taken;
+	http_conn_set_deadline(c, left_ms < timeout_ms ? left_ms : timeout_ms);
+	return true;
 }
 
 /* All of the answer is known: it is over, or waits for the client to take the rest. */
@@ -349,24 +377,24 @@ FIBER int http_reply_drain_wait(struct http_request *rq, int64_t timeout_ms)
 	/* Woken half-way down, so that the client does not run dry while the next chunk is made. */
 	bufferevent_setwatermark(rq->conn->bev, EV_WRITE, HTTP_SEND_AHEAD_BYTES / 2, 0);
 	fiber_wait_init(&w);
+	http_conn_set_state(rq->conn, HTTP_CONN_STREAMING);
 	x->drain = &w;
 	r = fiber_wait(&w, "http.drain", timeout_ms);
 	x->drain = NULL;
-	if (rq->conn)
+	if (rq->conn) {
+		http_conn_set_state(rq->conn, HTTP_CONN_RUNNING);
 		bufferevent_setwatermark(rq->conn->bev, EV_WRITE, 0, 0);
+	}
 	return r;
 }
 
 void http_reply_cut(struct http_request *rq)
 {
 	struct http_conn *c = rq->conn;
-	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
 	if (!c)
 		return;
 	exchange_of(rq)->is_answered = true;
-	/* A reset, because in HTTP/1.0 a plain close would mean that the body is complete. */
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	http_conn_kill(c);
 }
 
