@@ -97,6 +97,52 @@ def test_a_client_that_takes_nothing_is_cut(quick):
         wait_for_stats(quick, lambda got: got["aborts"] == before + 1)
 
 
+def small_window(stack, address, request):
+    s = stack.enter_context(socket.socket())
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(15)
+    s.connect(address)
+    s.sendall(request)
+    return s
+
+
+def test_a_client_that_takes_an_answer_in_drips_is_cut():
+    # At least 4 KiB/s once the write deadline has passed; this one takes about 3, some in every period.
+    with echo_server("--write-ms", 2000) as (address, _), contextlib.ExitStack() as stack:
+        before = stats(address)["done"]
+        s = small_window(stack, address, head(start=b"GET /stream?10000 HTTP/1.1"))
+        for n_stats in range(1, 121):
+            time.sleep(0.1)
+            s.recv(300)
+            if stats(address)["done"] - before > n_stats:
+                return
+        raise AssertionError("still there after six times the deadline")
+
+
+def test_readers_that_wait_make_room_for_a_new_connection():
+    with echo_server("--max-connections", 3, "--write-ms", 60000) as (address, _), contextlib.ExitStack() as stack:
+        for _ in range(3):
+            small_window(stack, address, head(start=b"GET /stream?10000 HTTP/1.1"))
+        for _ in range(100):
+            with contextlib.suppress(ConnectionResetError):
+                if exchange(address, head()).status == 200:
+                    return
+            time.sleep(0.02)
+        raise AssertionError("503 as long as nobody reads")
+
+
+def test_an_evicted_http_1_0_answer_is_not_taken_for_complete():
+    with echo_server("--max-connections", 1, "--write-ms", 60000) as (address, _), contextlib.ExitStack() as stack:
+        s = small_window(stack, address, b"GET /stream?10000 HTTP/1.0\r\n\r\n")
+        for _ in range(100):
+            if exchange(address, head()).status == 200:
+                break
+            time.sleep(0.02)
+        with pytest.raises(ConnectionResetError):
+            while s.recv(65536):
+                pass
+
+
 def test_a_slow_reader_that_goes_on_gets_everything(quick):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -190,6 +236,17 @@ def test_a_client_that_shut_down_its_side_gets_its_answers(patient):
         assert reader.answer().body == b'{"slow":true}'
         assert len(reader.answer().body) == 300000
         assert reader.is_closed()
+
+
+def test_a_client_that_shut_down_its_side_in_mid_body_is_gone(patient):
+    for behind in (post(b"Content-Length: 10", body=b"abc"), chunked(b"3\r\nabc\r\n")):
+        with connect(patient) as s:
+            s.settimeout(4)  # the body's deadline would be 10 s
+            s.sendall(head(start=b"GET /slow?50 HTTP/1.1") + behind)
+            s.shutdown(socket.SHUT_WR)
+            reader = Reader(s)
+            assert reader.answer().body == b'{"slow":true}'
+            assert reader.is_closed()
 
 
 def test_a_client_that_left_is_noticed(patient):
