@@ -13,7 +13,7 @@ from process import BINARY, ROOT, SANITIZER_REPORT, clean_env, run
 
 USAGE, UNAVAILABLE, IO_ERROR, CONFIG = 64, 69, 74, 78
 CANARY = "canary-of-a-password"
-SECRET = re.compile(rb"(postgres(ql)?://[^:/@ $]+:[^@ $]+@|-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9]{20,}"
+SECRET = re.compile(rb"(postgres(ql)?://[^:/@ $\0]+:[^@ $\0]+@|-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9]{20,}"
                     rb"|ghp_[A-Za-z0-9]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ)")
 
 

@@ -204,8 +204,8 @@ def test_an_old_key_of_a_deletion_is_forgotten(api, database):
     assert api.delete(task, headers=keyed("k")).status == 204
     expire_keys(api, database)
     assert api.delete(task, headers=keyed("k")).status == 404
-    database.rows("INSERT INTO todod.tasks (user_id, id, title, created_at, updated_at) VALUES (%s, %s, 't', now(), now())",
-                  api.user, task["id"])
+    database.rows("INSERT INTO todod.tasks (user_id, id, title, created_at, updated_at) "
+                  "VALUES (%s, %s, 't', now(), now())", api.user, task["id"])
     database.rows("UPDATE todod.user_counters SET tasks = 1 WHERE user_id = %s", api.user)
     second = api.delete(task, headers=keyed("k"))
     assert second.status == 204, second
