@@ -57,6 +57,7 @@ enum rules_flag {
 	RULES_IT = 256,		/* no reference said: "it" */
 	RULES_CLEAR = 512,	/* takes the due date away */
 	RULES_WITH_HEAD = 2048, /* the first word belongs to the reference */
+	RULES_STRICT = 4096,	/* a title must come with "task", or in quotes */
 	RULES_SAFE = 1024,	/* names of other things ("alarm") do not matter */
 };
 

@@ -180,6 +180,14 @@ static bool only_digits(struct str w)
 	return w.n > 0;
 }
 
+static bool speaks_of_task(const struct rules_text *t, struct rules_range at)
+{
+	for (size_t i = at.from; i < at.to; i++)
+		if (t->words[i].quoted.p || rules_is(t, i, "T"))
+			return true;
+	return false;
+}
+
 /* Words of a title: no end of a sentence inside, no talk about other things. */
 static bool read_title(struct rules_text *t, struct rules_range at, unsigned flags,
 		       struct rules_command *c)
@@ -190,9 +198,13 @@ static bool read_title(struct rules_text *t, struct rules_range at, unsigned fla
 		for (size_t i = at.from; i < at.to && !named; i++)
 			named = t->words[i].quoted.p || rules_is(t, i, "T") ||
 				rules_is(t, at.from, "the|my");
+	if (flags & RULES_STRICT && !speaks_of_task(t, at))
+		return false;
 	while (at.from + 1 < at.to &&
 	       rules_is(t, at.from, "the|my|that|this|our|a|an|T|called|named|titled|about|to|for"))
 		at.from++;
+	if (flags & RULES_STRICT && !speaks_of_task(t, at))
+		return false;
 	while (at.from + 1 < at.to &&
 	       (rules_is(t, at.to - 1, "T|one") ||
 		(rules_is(t, at.to - 1, "reminder") && c->intent == RULES_CANCEL_REMINDER)))

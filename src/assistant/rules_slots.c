@@ -134,7 +134,7 @@ static bool read_slot(struct rules_text *t, const struct rules_slot *s, struct r
 		return rules_read_ref(t, s->at, ph->flags, c);
 	case 'i':
 		return rules_read_ref(t, s->at, 0, c) &&
-		       (c->ref.kind == RULES_REF_ID || c->ref.kind == RULES_REF_ORDINAL);
+		       (c->ref.kind == RULES_REF_ID || rules_is(t, s->at.from, "it"));
 	case 'k':
 		if (ph->flags & RULES_OWN && s->at.from < s->at.to && rules_is(t, s->at.from, "to"))
 			return false;

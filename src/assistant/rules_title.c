@@ -341,7 +341,7 @@ static bool is_plain(const struct rules_text *t, size_t i)
 		t, i,
 		"know|say|see|hear|understand|admit|tell|speak|talk|ask|thank|confess|learn|me|"
 		"myself|believe|help|think|wonder|you|it|that|a|an|be|been|no|not|yes|feel|laugh|"
-		"disagree|agree|apologize|vent");
+		"have|disagree|agree|apologize|vent");
 }
 
 static void finish_remind(struct rules_command *c)
@@ -371,6 +371,16 @@ static void sort_tags(struct rules_tags *tags)
 		}
 }
 
+/* "... to my calendar", "... to my playlist": another program keeps that. */
+static bool goes_elsewhere(const struct rules_text *t, struct rules_range at)
+{
+	return at.to - at.from > 3 && rules_is(t, at.to - 3, "to|on|in|into|onto") &&
+	       rules_is(t, at.to - 2, "my|the|this|that|our") &&
+	       rules_is(t, at.to - 1,
+			"calendar|playlist|favorites|favourites|cart|basket|library|queue|contacts|"
+			"wishlist|account|event|album|bill|order");
+}
+
 bool rules_read_title(struct rules_text *t, struct rules_range at, unsigned flags,
 		      struct rules_command *c)
 {
@@ -378,6 +388,8 @@ bool rules_read_title(struct rules_text *t, struct rules_range at, unsigned flag
 
 	t->first = NULL;
 	if (at.from >= at.to)
+		return false;
+	if (goes_elsewhere(t, at) || (flags & RULES_PENDING_ONLY && rules_foreign(t, at)))
 		return false;
 	take_description(&e);
 	while (take_end(&e)) {
@@ -389,6 +401,10 @@ bool rules_read_title(struct rules_text *t, struct rules_range at, unsigned flag
 	drop_lead(&e);
 	cut_middle(&e);
 	if (flags & RULES_BACK && !is_plain(t, e.at.from))
+		return false;
+	if (rules_is(t, e.at.from, "when|why") ||
+	    (flags & RULES_BACK && e.at.to - e.at.from == 1 &&
+	     rules_is(t, e.at.from, "go|leave|stop|sleep|run|wait")))
 		return false;
 	if (flags & RULES_PENDING_ONLY && !c->has_due)
 		return false;

@@ -35,7 +35,8 @@ static const char FOREIGN[] =
 	"picture|pictures|playlist|playlists|podcast|policy|reservation|song|songs|subscription|subscriptions|"
 	"timer|timers|twitter|video|videos|visa|volume|light|lights|lamp|voicemail|voicemails|user|users|"
 	"database|table|ringtone|bluetooth|wifi|uber|taxi|trip|booking|ticket|tickets|account's|stain|stains|"
-	"chromecast|heating|tv|radio|insurance|payment|transfer|transaction|credit|recipe|screenshot";
+	"chromecast|pin|channel|accent|password|settings|language|browser|cache|garage|weather|traffic|door|math|"
+	"playlist|favorites|favourites|cart|basket|library|queue|wishlist|memory|cursor|volume|heating|tv|radio|insurance|payment|transfer|transaction|credit|recipe|screenshot";
 
 static const char COMMAND_WORDS[] =
 	"delete|remove|complete|completed|reschedule|reminder|remind|rename|postpone|priority|tasks|"
