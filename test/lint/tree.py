@@ -17,7 +17,7 @@ SECRETS = {
     "GitHub token": r"\b(?:ghp|gho|ghs|ghu|github_pat)_[A-Za-z0-9_]{30,}",
     "Slack token": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
     "password in a URL": r"\b(?:postgres(?:ql)?|mysql|redis|amqp|https?)://[^\s:/@'\"<>{}$]+:"
-                         r"(?!password@|secret@|x@|pw@|canary)[^\s:/@'\"<>{}$]{3,}@",
+                         r"(?!password@|secret@|x@|pw@|p%40%2F@|canary)[^\s:/@'\"<>{}$]{3,}@",
 }
 # Keys that everybody has: path and kind. test_jwt.c holds the example of RFC 8037, appendix A.1.
 PUBLISHED = {("test/unit/auth/test_jwt.c", "private key")}
