@@ -208,6 +208,11 @@ bench: deps-bench ## the speed table: ours beside pgbench and a Node server
 docs: all ## write the pages of docs/ that are made from the binary
 	@scripts/docs.sh $(B)/todod
 
+score: ## dates and recurrences on CORPORA=DIR of JSON lines, beside libraries that are installed: test/score/score.py
+	@$(if $(CORPORA),,echo 'score: say where the corpora are: make score CORPORA=DIR' >&2; exit 64)
+	@$(SELF) PROFILE=release all
+	@$(PYTHON) test/score/score.py $(CORPORA) $(SCORE_FLAGS)
+
 format: ## lay out the C sources by .clang-format
 	@clang-format-14 -i $(C_FILES)
 

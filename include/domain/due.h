@@ -19,6 +19,7 @@
 
 enum {
 	DUE_TEXT_MAX = 64 * 1024, /* bytes of a text that is read */
+	DUE_WORDS_MAX = 8192,	  /* words, numbers and marks in which expressions are looked for */
 	DUE_FOUND_MAX = 64,	  /* expressions told of one text; later ones are not looked for */
 };
 

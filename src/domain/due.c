@@ -69,24 +69,70 @@ static size_t match_duration(const struct words *w, size_t i, struct arena *aren
 	return ret->iso.p != NULL ? n : 0;
 }
 
+/* Words that an expression may begin with. Any other word can only be a holiday's, or one of a few
+ * names. */
+static bool is_first_word(const struct words *w, size_t i)
+{
+	struct day d;
+
+	switch ((int)word_at(w, i)) {
+	case W_NONE:
+		return match_holiday(w, i, &d) > 0 || word_is(w, i, "right") ||
+		       word_is(w, i, "bi") || word_is(w, i, "close");
+	case W_PUNCT:
+		return (is_punct(w, i, '+') || is_punct(w, i, '-') || is_punct(w, i, '@')) &&
+		       word_at(w, i + 1) == W_DIGITS;
+	case W_SUFFIX:
+	case W_OCLOCK:
+	case W_MERIDIEM:
+		return match_holiday(w, i, &d) > 0;
+	case W_TO:
+	case W_AND:
+	case W_OR:
+	case W_OF:
+	case W_AGO:
+	case W_HENCE:
+	case W_TIMES:
+	case W_EXCEPT:
+	case W_UP:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static size_t take_longer(const struct words *w, size_t i, size_t n, const struct due *found,
+			  size_t best, struct due *ret)
+{
+	if (n <= best || !words_can_end(w, i + n))
+		return best;
+	*ret = *found;
+	return n;
+}
+
 /* The longest of all readings; a set before a range before a moment before a duration. */
 static size_t match_any(const struct words *w, size_t i, struct arena *arena, struct due *ret)
 {
 	struct due found = { 0 };
-	size_t best = match_set(w, i, arena, ret), n;
+	size_t best, n;
 
+	if (!is_first_word(w, i))
+		return 0;
+	best = match_set(w, i, arena, ret);
 	if (best > 0 && !words_can_end(w, i + best))
 		best = 0;
-	for (int k = 0; k < 3; k++) {
-		found = (struct due){ 0 };
-		n = k == 0   ? match_range(w, i, &found)
-		    : k == 1 ? match_single(w, i, &found)
-			     : match_duration(w, i, arena, &found);
-		if (n > best && words_can_end(w, i + n)) {
-			*ret = found;
-			best = n;
-		}
+	struct due single = { 0 };
+	size_t single_n = match_single(w, i, &single);
+	/* a range begins with a moment, a number, or a word of its own */
+	if (single_n > 0 || WORD_IN(w, i, W_FROM, W_BETWEEN, W_DIGITS, W_NUMBER, W_ORDINAL, W_UNIT,
+				    W_THE, W_NEXT, W_LAST, W_PAST, W_PREVIOUS)) {
+		n = match_range(w, i, &found);
+		best = take_longer(w, i, n, &found, best, ret);
 	}
+	best = take_longer(w, i, single_n, &single, best, ret);
+	found = (struct due){ 0 };
+	n = match_duration(w, i, arena, &found);
+	best = take_longer(w, i, n, &found, best, ret);
 	return best;
 }
 
@@ -139,6 +185,23 @@ static bool is_possessive(const struct words *w, size_t after)
 	       word_is(w, after + 1, "s");
 }
 
+static bool is_in_calendar(const struct due_value *v)
+{
+	return v->at.year >= 1 && v->at.year <= 9999;
+}
+
+/* Past the year 9999 there is no date. */
+static void check_calendar(struct due *d)
+{
+	if (d->has_end && !is_in_calendar(&d->end_value))
+		d->has_end = false;
+	if (!d->has_value || is_in_calendar(&d->value))
+		return;
+	d->has_value = d->has_end = false;
+	d->flags |= DUE_IMPOSSIBLE;
+	d->problem = "there is no such date";
+}
+
 int due_find(struct arena *arena, struct str text, const struct due_context *ctx,
 	     struct due_list *ret)
 {
@@ -154,7 +217,7 @@ int due_find(struct arena *arena, struct str text, const struct due_context *ctx
 	found = arena_alloc(arena, sizeof(*found) * DUE_FOUND_MAX);
 	if (found == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < w.n && count < DUE_FOUND_MAX;) {
+	for (size_t i = 0; i < w.n && i < DUE_WORDS_MAX && count < DUE_FOUND_MAX;) {
 		struct due d = { 0 };
 		size_t n = words_can_begin(&w, i) ? match_any(&w, i, arena, &d) : 0;
 		if (n == 0 || is_possessive(&w, i + n)) {
@@ -164,6 +227,7 @@ int due_find(struct arena *arena, struct str text, const struct due_context *ctx
 		d.start = d.lead = w.t[i].start;
 		d.end = w.t[i + n - 1].end;
 		read_lead(&w, i, &d);
+		check_calendar(&d);
 		if (d.lead < not_before)
 			d.lead = d.start;
 		not_before = d.end;

@@ -457,17 +457,31 @@ static size_t match_weekday_and_date(const struct words *w, size_t i, struct day
 
 size_t match_day(const struct words *w, size_t i, struct day *ret)
 {
-	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
-		match_numeric_day,  match_holiday, match_weekday_and_date, match_relative_day,
-		match_calendar_day, match_quarter, match_lone_year,
+	static const struct {
+		size_t (*match)(const struct words *, size_t, struct day *);
+		uint64_t begin; /* WORD_BIT of the words it may begin with */
+	} FORMS[] = {
+		{ match_numeric_day, WORD_BIT(W_DIGITS) },
+		{ match_holiday, ~UINT64_C(0) },
+		{ match_weekday_and_date, WORD_BIT(W_WEEKDAY) },
+		{ match_relative_day, ~UINT64_C(0) },
+		{ match_calendar_day, WORD_BIT(W_MONTH) | WORD_BIT(W_DIGITS) | WORD_BIT(W_THE) |
+					      WORD_BIT(W_ORDINAL) | WORD_BIT(W_NUMBER) |
+					      WORD_BIT(W_UNIT) },
+		{ match_quarter, WORD_BIT(W_THE) | WORD_BIT(W_YEARQUARTER) | WORD_BIT(W_ORDINAL) |
+					 WORD_BIT(W_DIGITS) | WORD_BIT(W_UNIT) },
+		{ match_lone_year, WORD_BIT(W_DIGITS) },
 	};
 	struct day best = { 0 };
 	size_t best_n = 0;
+	uint64_t bit = WORD_BIT(word_at(w, i));
 
+	if (WORD_IN(w, i, W_PUNCT, W_AND, W_AT, W_ON, W_IN, W_FROM, W_BY, W_TO))
+		return 0;
 	/* the longest, among equals the first */
 	for (size_t k = 0; k < ARRAY_SIZE(FORMS); k++) {
 		struct day d = { 0 };
-		size_t n = FORMS[k](w, i, &d);
+		size_t n = (FORMS[k].begin & bit) != 0 ? FORMS[k].match(w, i, &d) : 0;
 		if (n > best_n && words_can_pause(w, i + n)) {
 			best = d;
 			best_n = n;

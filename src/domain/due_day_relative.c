@@ -527,16 +527,39 @@ static size_t match_amount_from_day(const struct words *w, size_t i, struct day 
 /* "in May" and the like belong to due_day.c; "summer" says no day anybody means. */
 size_t match_relative_day(const struct words *w, size_t i, struct day *ret)
 {
-	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
-		match_named_day,	match_which_weekday,   match_week_weekday, match_period,
-		match_lone_weekend,	match_which_month,     match_position_of,  match_edge,
-		match_counted_weekdays, match_amount_from_day,
+	enum {
+		WHICH = 1 << 0, /* forms by what they may begin with */
+		COUNT = 1 << 1,
+		OTHER = 1 << 2,
+	};
+	static const struct {
+		size_t (*match)(const struct words *, size_t, struct day *);
+		int begin;
+	} FORMS[] = {
+		{ match_named_day, WHICH | OTHER },
+		{ match_which_weekday, WHICH | OTHER },
+		{ match_week_weekday, WHICH | OTHER },
+		{ match_period, WHICH | OTHER },
+		{ match_lone_weekend, WHICH | OTHER },
+		{ match_which_month, WHICH | OTHER },
+		{ match_position_of, WHICH | COUNT | OTHER },
+		{ match_edge, WHICH | OTHER },
+		{ match_counted_weekdays, COUNT },
+		{ match_amount_from_day, COUNT },
 	};
 	size_t best = 0;
+	int begin = OTHER;
 
+	if (WORD_IN(w, i, W_THE, W_THIS, W_NEXT, W_COMING, W_LAST, W_PREVIOUS, W_PAST))
+		begin = WHICH;
+	else if (WORD_IN(w, i, W_DIGITS, W_NUMBER, W_A, W_COUPLE, W_FEW, W_HALF))
+		begin = COUNT;
+	else if (!WORD_IN(w, i, W_DAY, W_WEEKDAY, W_UNIT, W_QUARTER, W_WEEKEND, W_MONTH, W_ORDINAL,
+			  W_BEGIN, W_MIDDLE, W_END, W_START, W_EO, W_OF, W_IN))
+		return 0;
 	for (size_t k = 0; k < ARRAY_SIZE(FORMS); k++) {
 		struct day d = { 0 };
-		size_t n = FORMS[k](w, i, &d);
+		size_t n = (FORMS[k].begin & begin) != 0 ? FORMS[k].match(w, i, &d) : 0;
 		if (n > best) {
 			best = n;
 			*ret = d;

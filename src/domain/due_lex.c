@@ -40,6 +40,8 @@ static char read_mark(struct str text, size_t pos, size_t *ret_n)
 	struct str rest = { text.p + pos, text.n - pos };
 
 	*ret_n = 1;
+	if (rest.p[0] == '\0')
+		return '\x01'; /* any mark that means nothing; 0 is for letters */
 	if ((unsigned char)rest.p[0] < 0x80)
 		return is_letter(rest.p[0]) ? 0 : rest.p[0];
 	for (size_t i = 0; i < ARRAY_SIZE(TYPOGRAPHY); i++) {

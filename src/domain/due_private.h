@@ -100,6 +100,9 @@ bool words_can_pause(const struct words *w, size_t after);
 /* Token i is of one of the classes; a list that ends in W_NONE. */
 bool word_in(const struct words *w, size_t i, const uint8_t *classes);
 #define WORD_IN(w, i, ...) word_in((w), (i), (const uint8_t[]){ __VA_ARGS__, W_NONE })
+/* A set of classes in 64 bits. Classes that differ by 64 share a bit, so it may say yes too often:
+ * a filter in front of matchers, which decide. */
+#define WORD_BIT(word) (UINT64_C(1) << ((word)&63))
 /* Token i is that unit, written out. */
 static inline bool is_unit(const struct words *w, size_t i, enum unit unit)
 {
