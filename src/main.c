@@ -46,8 +46,7 @@ static int print_help(const struct config *config)
 	struct buf out;
 
 	buf_init(&out, OUTPUT_MAX);
-	buf_append_str(&out, str_from(ARGUMENTS_USAGE));
-	buf_append_char(&out, '\n');
+	buf_printf(&out, "%s\n", ARGUMENTS_USAGE);
 	config_help(config, &out);
 	return print_buf(&out, stdout);
 }
@@ -111,7 +110,6 @@ static int run(const struct arguments *a, const struct role *role, struct config
 
 static int command_line(int argc, char **argv, char **envp)
 {
-	const struct role *role = NULL;
 	struct arguments a;
 
 	int r = arguments_parse(argc, argv, &a);
@@ -121,11 +119,9 @@ static int command_line(int argc, char **argv, char **envp)
 		return printf("todod %s\n", TODOD_VERSION) > 0 ? EX_OK : EX_IOERR;
 	if (a.list_roles)
 		return list_roles();
-	if (a.role.p != NULL) {
-		role = role_find(a.role);
-		if (role == NULL)
-			return unknown_role(a.role);
-	}
+	const struct role *role = a.role.p != NULL ? role_find(a.role) : NULL;
+	if (a.role.p != NULL && role == NULL)
+		return unknown_role(a.role);
 	if (a.command == COMMAND_PARSE)
 		return command_parse(&a.parse, stdin, stdout);
 	if (a.describe || a.openapi)
