@@ -63,9 +63,31 @@ static void without_clock(struct str *rrule)
 	}
 }
 
+static void take_clock(struct due_value *v, const struct civil *clock)
+{
+	v->at.hour = clock->hour;
+	v->at.minute = clock->minute;
+	v->all_day = false;
+}
+
+/* A day and a time of day said apart become one; else the first date counts. */
+static void merge_due(const struct due *first, const struct due *d, const struct due_value *v,
+		      struct rules_command *c)
+{
+	struct civil clock = c->due.at;
+	bool is_timed = c->has_due && !c->due.all_day;
+
+	if (c->has_due && first && d->flags & DUE_NO_DAY && c->due.all_day) {
+		take_clock(&c->due, &v->at);
+	} else if (!c->has_due || (first && first->flags & DUE_NO_DAY)) {
+		c->due = *v;
+		if (is_timed && v->all_day)
+			take_clock(&c->due, &clock);
+	}
+}
+
 void rules_take_due(struct rules_text *t, const struct due *d, struct rules_command *c)
 {
-	const struct due *first = t->first;
 	struct due_value v;
 
 	if (d->problem)
@@ -75,20 +97,7 @@ void rules_take_due(struct rules_text *t, const struct due *d, struct rules_comm
 	if (!d->has_value && !d->has_end)
 		return;
 	v = value_of(t, d);
-	if (c->has_due && first && (d->flags & DUE_NO_DAY) && c->due.all_day) {
-		c->due.at.hour = v.at.hour;
-		c->due.at.minute = v.at.minute;
-		c->due.all_day = false;
-	} else if (!c->has_due || (first && (first->flags & DUE_NO_DAY))) {
-		bool timed = c->has_due && v.all_day && !c->due.all_day;
-		struct civil time = c->due.at;
-		c->due = v;
-		if (timed) {
-			c->due.at.hour = time.hour;
-			c->due.at.minute = time.minute;
-			c->due.all_day = false;
-		}
-	}
+	merge_due(t->first, d, &v, c);
 	c->has_due = true;
 	t->first = d;
 	if (c->rrule.n && !c->due.all_day)
@@ -145,6 +154,22 @@ static bool usable(const struct due *d)
 	       (d->has_value || d->has_end || d->problem);
 }
 
+static bool split_front(const struct rules_text *t, struct rules_range at,
+			struct rules_range *ret_ref, struct rules_range *ret_when)
+{
+	size_t from = at.from;
+	bool found = false;
+
+	for (; from < at.to && (usable(t->words[from].due) || rules_is(t, from, "on|at|for|to"));
+	     from++)
+		found |= usable(t->words[from].due);
+	while (found && from < at.to && rules_is(t, from, "for|of|to|about"))
+		from++;
+	*ret_when = (struct rules_range){ at.from, from };
+	*ret_ref = (struct rules_range){ from, at.to };
+	return found && from < at.to;
+}
+
 /* Cuts the dates at the end off, or one at the start; false: there is none. */
 static bool split(const struct rules_text *t, struct rules_range at, struct rules_range *ret_ref,
 		  struct rules_range *ret_when)
@@ -165,15 +190,7 @@ static bool split(const struct rules_text *t, struct rules_range at, struct rule
 		*ret_when = (struct rules_range){ from, end };
 		return true;
 	}
-	for (from = at.from;
-	     from < at.to && (usable(t->words[from].due) || rules_is(t, from, "on|at|for|to"));
-	     from++)
-		found |= usable(t->words[from].due);
-	while (found && from < at.to && rules_is(t, from, "for|of|to|about"))
-		from++;
-	*ret_when = (struct rules_range){ at.from, from };
-	*ret_ref = (struct rules_range){ from, at.to };
-	return found && from < at.to;
+	return split_front(t, at, ret_ref, ret_when);
 }
 
 static bool as_reminder(struct rules_command *c)
@@ -230,6 +247,16 @@ static bool read_before(struct rules_text *t, struct rules_range at, unsigned fl
 	return false;
 }
 
+/* A reminder may name only the task or only the time. */
+static bool remind_undivided(struct rules_text *t, struct rules_range at, unsigned flags,
+			     struct rules_command *c)
+{
+	if (!rules_read_when(t, at, c))
+		return rules_read_ref(t, at, flags, c);
+	c->ref.kind = RULES_REF_ORDINAL;
+	return as_reminder(c);
+}
+
 bool rules_read_move(struct rules_text *t, struct rules_range at, unsigned flags,
 		     struct rules_command *c)
 {
@@ -240,23 +267,16 @@ bool rules_read_move(struct rules_text *t, struct rules_range at, unsigned flags
 		return false;
 	if (remind && read_before(t, at, flags, c))
 		return true;
-	if (!split(t, at, &ref, &when)) {
-		if (!remind)
-			return false;
-		if (rules_read_when(t, at, c)) {
-			c->ref.kind = RULES_REF_ORDINAL;
-			return as_reminder(c);
-		}
-		return rules_read_ref(t, at, flags, c);
-	}
+	if (!split(t, at, &ref, &when))
+		return remind && remind_undivided(t, at, flags, c);
 	if (!rules_read_when(t, when, c) || !rules_read_ref(t, ref, flags, c))
 		return false;
-	if (flags & RULES_OWN && !remind && t->first->kind == DUE_SET)
-		return false;
+	if (remind)
+		return as_reminder(c);
 	/* "from 3 to 5": the task goes to where the range ends. */
-	if (!remind && t->first->kind == DUE_RANGE && t->first->has_end)
+	if (t->first->kind == DUE_RANGE && t->first->has_end)
 		c->due = t->first->end_value;
-	return !remind || as_reminder(c);
+	return !(flags & RULES_OWN && t->first->kind == DUE_SET);
 }
 
 bool rules_read_shift(struct rules_text *t, struct rules_range at, unsigned flags,

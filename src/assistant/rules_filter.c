@@ -121,30 +121,52 @@ static bool is_deadline(const struct reading *r, const struct due *d)
 	return false;
 }
 
+static bool one_date(struct reading *r, const struct due *d)
+{
+	if (r->date && r->date != d)
+		return false;
+	r->date = d;
+	rules_window(d, is_deadline(r, d), r->f);
+	return true;
+}
+
+/* "work tasks": a word that is none of ours before them is a tag. */
+static bool tag_before_tasks(struct reading *r, size_t i)
+{
+	struct rules_text *t = r->t;
+	struct rules_range at = { i, i + 1 };
+
+	if (at.to >= r->at.to || !names_tasks(t, at.to) || rules_is(t, i, NOISE) ||
+	    rules_is(t, i, "T|A") || rules_foreign(t, at))
+		return false;
+	r->tasks = true;
+	return rules_tag_add(&r->f->tags, rules_slice(t, at));
+}
+
+static size_t priority_or_tag(struct reading *r, size_t i)
+{
+	enum task_priority priority;
+	size_t n = rules_priority(r->t, (struct rules_range){ i, r->at.to }, &priority);
+
+	if (!n)
+		return tag_words(r, i);
+	r->f->priorities |= 1u << priority;
+	r->tasks |= n > 1 || priority >= TASK_HIGH;
+	return n;
+}
+
 /* How many words are understood at i; 0 for none. */
 static size_t read_one(struct reading *r, size_t i)
 {
 	struct rules_text *t = r->t;
 	const struct due *d = t->words[i].due;
-	enum task_priority priority;
 	size_t n;
 
-	if (d && d->start <= t->words[i].start && (d->has_value || d->has_end)) {
-		if (r->date && r->date != d)
-			return 0;
-		r->date = d;
-		rules_window(d, is_deadline(r, d), r->f);
-		return 1;
-	}
+	if (d && d->start <= t->words[i].start && (d->has_value || d->has_end))
+		return one_date(r, d) ? 1 : 0;
 	if (status_word(r, i))
 		return 1;
-	n = rules_priority(t, (struct rules_range){ i, r->at.to }, &priority);
-	if (n) {
-		r->f->priorities |= 1u << priority;
-		r->tasks |= n > 1 || priority >= TASK_HIGH;
-		return n;
-	}
-	n = tag_words(r, i);
+	n = priority_or_tag(r, i);
 	if (n)
 		return n;
 	if (rules_is(t, i, "about|regarding|mentioning|containing|named|called") &&
@@ -154,13 +176,8 @@ static size_t read_one(struct reading *r, size_t i)
 	}
 	if (task_word(r, i) || part_of_day(r, i) || d)
 		return 1;
-	if (i + 1 < r->at.to && names_tasks(t, i + 1) && !rules_is(t, i, NOISE) &&
-	    !rules_is(t, i, "T|A") && !rules_foreign(t, (struct rules_range){ i, i + 1 })) {
-		r->tasks = true;
-		return rules_tag_add(&r->f->tags, rules_slice(t, (struct rules_range){ i, i + 1 }))
-			       ? 1
-			       : 0;
-	}
+	if (tag_before_tasks(r, i))
+		return 1;
 	return rules_is(t, i, NOISE) ? 1 : 0;
 }
 

@@ -150,6 +150,11 @@ static bool word_starts(struct str s, size_t at)
 	       (at == 0 || !is_alnum(s.p[at - 1]));
 }
 
+static bool is_digit(struct str s, size_t at)
+{
+	return at < s.n && s.p[at] >= '0' && s.p[at] <= '9';
+}
+
 /* "- ", "* ", "1. ", "2) " and the round bullet at the start of a line. */
 static size_t bullet_length(struct str s, size_t at)
 {
@@ -159,7 +164,7 @@ static size_t bullet_length(struct str s, size_t at)
 		return 3;
 	if ((s.p[at] == '-' || s.p[at] == '*') && at + 1 < s.n && s.p[at + 1] == ' ')
 		return starts_at(s, at + 2, STR("[ ] ")) ? 6 : 2;
-	while (i < s.n && i - at < 3 && s.p[i] >= '0' && s.p[i] <= '9')
+	while (i - at < 3 && is_digit(s, i))
 		i++;
 	if (i > at && i + 1 < s.n && (s.p[i] == '.' || s.p[i] == ')') && s.p[i + 1] == ' ')
 		return i + 2 - at;

@@ -75,6 +75,30 @@ static bool stands_free(const struct rules_text *t, size_t i)
 	return before == ' ' || before == '#' || before == ',' || before == '\t';
 }
 
+static void each_number(struct rules_text *t, struct rules_command *c, const int64_t *ids, size_t n)
+{
+	set(c, RULES_REF_ID, ids[0]);
+	for (size_t k = 1; k < n; k++) {
+		struct rules_command *more = rules_more(t, c);
+		if (!more)
+			break;
+		const struct rules_command *next = more->next;
+		*more = *c;
+		more->next = next;
+		set(more, RULES_REF_ID, ids[k]);
+	}
+}
+
+static bool one_number(const struct rules_text *t, size_t i, bool label, int64_t *ret)
+{
+	struct str w = t->words[i].folded;
+	bool digits = w.n && strchr("#0123456789", *w.p);
+
+	if (digits ? !stands_free(t, i) : !label)
+		return false;
+	return rules_number(w, ret) && *ret >= 1;
+}
+
 /* "3", "#3", "task 3", "tasks 3, 5 and 7": each number is a command like c. */
 static bool read_numbers(struct rules_text *t, struct rules_range at, struct rules_command *c)
 {
@@ -87,30 +111,15 @@ static bool read_numbers(struct rules_text *t, struct rules_range at, struct rul
 	for (; i < at.to && rules_is(t, i, LABEL); i++)
 		label = true;
 	for (; i < at.to; i++) {
-		const struct rules_word *w = &t->words[i];
 		if (n && rules_is(t, i, "and|or|T|number|also"))
 			continue;
-		bool digits = w->folded.n && strchr("#0123456789", *w->folded.p);
-		if (digits && !stands_free(t, i))
-			return false;
-		if (n == RULES_COMMANDS_MAX || (!digits && !label) ||
-		    !rules_number(w->folded, &ids[n]) || ids[n] < 1)
+		if (n == RULES_COMMANDS_MAX || !one_number(t, i, label, &ids[n]))
 			return false;
 		n++;
 	}
-	if (!n)
-		return false;
-	set(c, RULES_REF_ID, ids[0]);
-	for (size_t k = 1; k < n; k++) {
-		struct rules_command *more = rules_more(t, c);
-		if (!more)
-			break;
-		const struct rules_command *next = more->next;
-		*more = *c;
-		more->next = next;
-		set(more, RULES_REF_ID, ids[k]);
-	}
-	return true;
+	if (n)
+		each_number(t, c, ids, n);
+	return n > 0;
 }
 
 static bool several(const struct rules_text *t, size_t i)
@@ -188,42 +197,59 @@ static bool speaks_of_task(const struct rules_text *t, struct rules_range at)
 	return false;
 }
 
-/* Words of a title: no end of a sentence inside, no talk about other things. */
-static bool read_title(struct rules_text *t, struct rules_range at, unsigned flags,
-		       struct rules_command *c)
+/* "the report", "report task", "'report'": the speaker means one of his. */
+static bool is_own(const struct rules_text *t, struct rules_range at)
 {
-	bool named = false, quoted;
+	return rules_is(t, at.from, "the|my") || speaks_of_task(t, at);
+}
 
-	if (flags & RULES_OWN)
-		for (size_t i = at.from; i < at.to && !named; i++)
-			named = t->words[i].quoted.p || rules_is(t, i, "T") ||
-				rules_is(t, at.from, "the|my");
-	if (flags & RULES_STRICT && !speaks_of_task(t, at))
-		return false;
+static struct rules_range bare_title(const struct rules_text *t, struct rules_range at,
+				     enum rules_intent intent)
+{
+	const char *last = intent == RULES_CANCEL_REMINDER ? "T|one|reminder" : "T|one";
+
 	while (at.from + 1 < at.to &&
 	       rules_is(t, at.from, "the|my|that|this|our|a|an|T|called|named|titled|about|to|for"))
 		at.from++;
-	if (flags & RULES_STRICT && !speaks_of_task(t, at))
-		return false;
-	while (at.from + 1 < at.to &&
-	       (rules_is(t, at.to - 1, "T|one") ||
-		(rules_is(t, at.to - 1, "reminder") && c->intent == RULES_CANCEL_REMINDER)))
+	while (at.from + 1 < at.to && rules_is(t, at.to - 1, last))
 		at.to--;
-	quoted = at.to - at.from == 1 && t->words[at.from].quoted.p;
-	if ((flags & RULES_OWN && !named && !quoted) || at.to - at.from > 16)
+	return at;
+}
+
+/* No end of a sentence inside, no pronoun and no number alone. */
+static bool is_title(const struct rules_text *t, struct rules_range at)
+{
+	if (at.to - at.from > 16)
 		return false;
-	if (!quoted &&
-	    rules_is(t, at.from,
+	if (rules_is(t, at.from,
 		     "T|A|it|me|you|i|us|him|her|not|to|and|what|how|why|if|is|one|them"))
 		return false;
-	if (!quoted && at.to - at.from == 1 && only_digits(t->words[at.from].folded))
+	if (at.to - at.from == 1 && only_digits(t->words[at.from].folded))
 		return false;
 	for (size_t i = at.from; i + 1 < at.to; i++)
 		if (t->words[i].punct && strchr(".;?!\n", t->words[i].punct))
 			return false;
+	return true;
+}
+
+static bool read_title(struct rules_text *t, struct rules_range at, unsigned flags,
+		       struct rules_command *c)
+{
+	if ((flags & RULES_OWN && !is_own(t, at)) ||
+	    (flags & RULES_STRICT && !speaks_of_task(t, at)))
+		return false;
+	at = bare_title(t, at, c->intent);
+	if (!is_title(t, at))
+		return false;
 	c->ref = (struct rules_ref){ .kind = RULES_REF_TITLE, .title = rules_slice(t, at) };
 	rules_span(t, c, "task", at);
 	return c->ref.title.n > 0;
+}
+
+static bool read_exact(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	return read_it(t, at, c) || read_numbers(t, at, c) || read_ordinal(t, at, c) ||
+	       read_part(t, at, c) || read_filter(t, at, c);
 }
 
 static bool is_year(struct str w)
@@ -231,6 +257,16 @@ static bool is_year(struct str w)
 	int64_t n;
 
 	return w.n == 4 && str_parse_i64(w, &n) == 0 && n > 1900 && n < 2100;
+}
+
+/* "high school in 1999": a story, no task. */
+static bool is_past(const struct rules_text *t, struct rules_range at)
+{
+	for (size_t i = at.from; i < at.to; i++)
+		if ((t->words[i].due && t->words[i].due->flags & DUE_PAST) ||
+		    is_year(t->words[i].folded))
+			return true;
+	return false;
 }
 
 bool rules_read_ref(struct rules_text *t, struct rules_range at, unsigned flags,
@@ -243,18 +279,13 @@ bool rules_read_ref(struct rules_text *t, struct rules_range at, unsigned flags,
 		set(c, RULES_REF_ORDINAL, 0);
 		return true;
 	}
-	if (at.to - at.from <= RULES_REACH &&
-	    (read_it(t, at, c) || read_numbers(t, at, c) || read_ordinal(t, at, c) ||
-	     read_part(t, at, c) || read_filter(t, at, c))) {
+	if (at.to - at.from <= RULES_REACH && read_exact(t, at, c)) {
 		rules_span(t, c, "task", at);
 		return true;
 	}
 	if (!(flags & RULES_SAFE) && rules_foreign(t, at))
 		return false;
-	if (flags & RULES_OWN)
-		for (size_t i = at.from; i < at.to; i++)
-			if ((t->words[i].due && t->words[i].due->flags & DUE_PAST) ||
-			    is_year(t->words[i].folded))
-				return false;
+	if (flags & RULES_OWN && is_past(t, at))
+		return false;
 	return read_title(t, at, flags, c);
 }

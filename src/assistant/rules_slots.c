@@ -167,11 +167,24 @@ static bool read_slot(struct rules_text *t, const struct rules_slot *s, struct r
 	}
 }
 
-static void preset(const struct rules_text *t, struct rules_range whole,
-		   const struct rules_phrase *ph, struct rules_command *c)
+static void preset_ref(const struct rules_text *t, struct rules_range whole,
+		       struct rules_command *c)
 {
 	static const char *const FIRSTS[] = { "first", "second", "third", "fourth", "fifth" };
 
+	c->ref.kind = RULES_REF_ORDINAL;
+	for (size_t i = whole.from; i < whole.to; i++)
+		for (size_t k = 0; k < 5; k++)
+			if (rules_is(t, i, FIRSTS[k]))
+				c->ref.number = (int64_t)k + 1;
+	if (rules_is(t, whole.from, "last") ||
+	    (whole.to - whole.from > 2 && rules_is(t, whole.from + 2, "last")))
+		c->ref.number = -1;
+}
+
+static void preset(const struct rules_text *t, struct rules_range whole,
+		   const struct rules_phrase *ph, struct rules_command *c)
+{
 	if (ph->flags & RULES_COMPLETED_ONLY)
 		c->filter.status = RULES_COMPLETED;
 	if (ph->flags & RULES_PENDING_ONLY && ph->intent == RULES_LIST)
@@ -182,16 +195,8 @@ static void preset(const struct rules_text *t, struct rules_range whole,
 		c->has_priority = true;
 		c->priority = ph->flags & RULES_SET_LOW ? TASK_LOW : TASK_HIGH;
 	}
-	if (ph->flags & RULES_IT) {
-		c->ref.kind = RULES_REF_ORDINAL;
-		for (size_t i = whole.from; i < whole.to; i++)
-			for (size_t k = 0; k < 5; k++)
-				if (rules_is(t, i, FIRSTS[k]))
-					c->ref.number = (int64_t)k + 1;
-		if (rules_is(t, whole.from, "last") ||
-		    (whole.to - whole.from > 2 && rules_is(t, whole.from + 2, "last")))
-			c->ref.number = -1;
-	}
+	if (ph->flags & RULES_IT)
+		preset_ref(t, whole, c);
 	if (ph->flags & RULES_CLEAR && ph->intent == RULES_RESCHEDULE)
 		c->clear_due = true;
 	if (ph->flags & RULES_ANY && ph->intent == RULES_DELETE)
@@ -203,6 +208,8 @@ bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct 
 {
 	*c = (struct rules_command){ .intent = ph->intent, .next = c->next };
 	t->first = NULL;
+	for (size_t i = whole.from; i < whole.to; i++)
+		t->words[i].cut = false; /* by a row that failed */
 	if (!(ph->intent == RULES_SEARCH))
 		preset(t, whole, ph, c);
 	/* Several numbers copy the command, so references are read last. */

@@ -381,6 +381,17 @@ static bool goes_elsewhere(const struct rules_text *t, struct rules_range at)
 			"wishlist|account|event|album|bill|order");
 }
 
+/* "I have to say ...", "remember when ...": talk. */
+static bool is_talk(const struct rules_text *t, struct rules_range at, unsigned flags)
+{
+	if (rules_is(t, at.from, "when|why"))
+		return true;
+	if (!(flags & RULES_BACK))
+		return false;
+	return !is_plain(t, at.from) ||
+	       (at.to - at.from == 1 && rules_is(t, at.from, "go|leave|stop|sleep|run|wait"));
+}
+
 bool rules_read_title(struct rules_text *t, struct rules_range at, unsigned flags,
 		      struct rules_command *c)
 {
@@ -400,11 +411,7 @@ bool rules_read_title(struct rules_text *t, struct rules_range at, unsigned flag
 		;
 	drop_lead(&e);
 	cut_middle(&e);
-	if (flags & RULES_BACK && !is_plain(t, e.at.from))
-		return false;
-	if (rules_is(t, e.at.from, "when|why") ||
-	    (flags & RULES_BACK && e.at.to - e.at.from == 1 &&
-	     rules_is(t, e.at.from, "go|leave|stop|sleep|run|wait")))
+	if (is_talk(t, e.at, flags))
 		return false;
 	if (flags & RULES_PENDING_ONLY && !c->has_due)
 		return false;

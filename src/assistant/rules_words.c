@@ -176,12 +176,25 @@ static bool joined_length(struct str w, int64_t *ret_n, char *ret_unit)
 	return *ret_unit && str_parse_i64((struct str){ w.p, n }, ret_n) == 0;
 }
 
+/* "two", "a", "a couple of", "a few": how many words, 0 for none. */
+static size_t count_words(const struct rules_text *t, struct rules_range at, int64_t *ret)
+{
+	size_t i = at.from;
+
+	if (i + 2 < at.to && rules_is(t, i, "a") && rules_is(t, i + 1, "couple|few")) {
+		*ret = rules_is(t, i + 1, "couple") ? 2 : 3;
+		return rules_is(t, i + 2, "of") ? 3 : 2;
+	}
+	*ret = 1;
+	return rules_is(t, i, "a|an|another") || rules_number(t->words[i].folded, ret) ? 1 : 0;
+}
+
 /* "two days", "a week", "half an hour", "30min": how many words, 0 for none. */
 size_t rules_length(const struct rules_text *t, struct rules_range at, int64_t *ret_n,
 		    char *ret_unit)
 {
-	size_t i = at.from;
-	int64_t n = 1;
+	size_t i = at.from, words;
+	int64_t n;
 	char unit;
 
 	if (i >= at.to)
@@ -194,23 +207,15 @@ size_t rules_length(const struct rules_text *t, struct rules_range at, int64_t *
 		*ret_unit = 'm';
 		return 3;
 	}
-	i += i + 1 < at.to && rules_is(t, i, "another|about");
-	if (!rules_is(t, i, "a|an|couple|few") && !rules_number(t->words[i].folded, &n))
-		n = 0;
-	if (n && i + 2 < at.to && rules_is(t, i, "a") && rules_is(t, i + 1, "couple|few")) {
-		n = rules_is(t, i + 1, "couple") ? 2 : 3;
-		i += rules_is(t, i + 2, "of") ? 2 : 1;
-	}
-	if (n)
-		i++;
-	else if (i == at.from)
+	words = count_words(t, at, &n);
+	if (!words || i + words >= at.to || n > 1000000)
 		return 0;
-	unit = i < at.to ? unit_of(t->words[i].folded) : 0;
-	if (!unit || n > 1000000)
+	unit = unit_of(t->words[i + words].folded);
+	if (!unit)
 		return 0;
-	*ret_n = n ? n : 1;
+	*ret_n = n;
 	*ret_unit = unit;
-	return i + 1 - at.from;
+	return words + 1;
 }
 
 bool rules_chore(const struct rules_text *t, size_t i)
