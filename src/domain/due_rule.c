@@ -213,6 +213,8 @@ static __attribute__((noinline)) void first_occurrence(const struct words *w,
 		return;
 	/* the day before is dtstart, always the first occurrence, and left out */
 	time_civil_from_s((day - 1 + is_past) * TIME_S_PER_DAY, &before);
+	if (before.year < 1 || before.year > 9999)
+		return;
 	after_us = time_civil_to_s(&before) * TIME_US_PER_S;
 	if (recurrence_next(&rule, &before, NULL, after_us, &o) == 0)
 		set_value(r, days_of_civil(&o.local), ret);
