@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the three files of the server share: http_server.c (listener, limits, life of the server),
- * http_conn.c (the state of a connection and what its client sends), http_reply.c (answers).
+ * What the files of the server share: http_server.c (listener, limits, life of the server),
+ * http_conn.c (the state of a connection), http_receive.c (what its client sends), http_reply.c.
  *
  * A connection is in the list of its state: waiting for a client that is idle or sends a head,
  * waiting for a slow client inside a request (these two may be evicted), or waiting for our own
- * handler. Only
- * http_conn_set_state moves it. Dead ones stay in memory until the end of the turn, because callers
- * up the stack still look at them.
+ * handler. Only http_conn_set_state moves it. Dead ones stay in memory until the end of the turn,
+ * because callers up the stack still look at them.
  *
  * An exchange is one request with its answer. Two hold it: the connection, until the answer is out
  * or the connection broke (then rq.conn is NULL), and the user, until http_request_release.
@@ -30,8 +29,7 @@ enum {
 	HTTP_READ_AHEAD_BYTES = 64 * 1024, /* pipelined requests wait in here, unparsed */
 	HTTP_SEND_AHEAD_BYTES = 64 * 1024,
 	HTTP_SINGLE_WRITE_BYTES = 256 * 1024,
-	HTTP_COPY_BELOW_BYTES =
-		4096, /* shorter runs are copied when they have to wait, longer ones moved */
+	HTTP_COPY_BELOW_BYTES = 4096, /* shorter runs that have to wait are copied, others moved */
 	HTTP_LINGER_MS = 2000,
 	HTTP_LINGER_BYTES = 1024 * 1024,
 	HTTP_BYTES_PER_S_MIN = 4096, /* of a body, and of an answer the client is slow to take */
@@ -136,13 +134,11 @@ void http_conn_refuse(struct http_conn *c, const struct err *e);
 size_t http_conn_unsent(const struct http_conn *c);
 
 /* http_receive.c */
-/* The head's bytes go into the arena, since the input is reused; the views follow them. 0, -ENOMEM.
- */
+/* The head's bytes go into the arena, as the input is reused; its views follow. 0, -ENOMEM. */
 int http_exchange_own_head(struct http_exchange *x, struct str bytes);
 /* A body whose length was said. 1: complete; 0: not yet; -ENOMEM. */
 int http_exchange_read_sized(struct http_exchange *x, struct evbuffer *input);
-/* 1: complete; 0: not yet; -ENOMEM; -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad
- * framing. */
+/* The same; also -EMSGSIZE: over the route's bound; -EPROTO, *ret_status: bad framing. */
 int http_exchange_read_chunked(struct http_exchange *x, struct evbuffer *input, int *ret_status);
 
 /* http_reply.c */
