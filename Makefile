@@ -139,7 +139,7 @@ run-all: ## install what is missing, build, start everything with a PostgreSQL o
 check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan)
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
-	@$(PYTHON) test/run.py lint unit oracle fuzz-replay flow
+	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow
 
 check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
 	@$(SELF) check

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
-lint  unit  oracle  fuzz-replay  flow  valgrind  fuzz=SECONDS
+lint  unit  oracle  vectors  fuzz-replay  flow  valgrind  fuzz=SECONDS
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -221,7 +221,20 @@ def oracle(tally, cluster, profile):
     tally.suite("oracle", int(count[1]) - failed if count else 0, failed, started)
 
 
-SUITES = {"lint": lint, "oracle": oracle, "unit": unit, "fuzz-replay": fuzz_replay, "flow": flow, "valgrind": valgrind}
+def vectors(tally, cluster, profile):
+    """Sentences and their commands. A few unseen ones may be misread; how many is the scorer's rule, and printed."""
+    started = time.monotonic()
+    status, output = run_program([sys.executable, "test/score/vectors.py", os.path.join("build", profile, "todod")],
+                                 dict(os.environ), 300)
+    counts = [(int(right), int(of)) for right, of in re.findall(r"(\d+) of\s+(\d+) right", output)]
+    failed = 0 if status == 0 and counts else 1
+    if failed:
+        show("vectors", output)
+    right, of = sum(c[0] for c in counts), sum(c[1] for c in counts)
+    tally.suite("vectors", right, failed, started, f" ({of - right} misread)")
+
+
+SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit, "fuzz-replay": fuzz_replay, "flow": flow, "valgrind": valgrind}
 
 
 def main(arguments):

@@ -17,8 +17,9 @@ const char ARGUMENTS_USAGE[] =
 	"       todod --list-roles | --version | --help\n"
 	"       todod migrate [--config=FILE]                        bring the database to this version's schema\n"
 	"       todod token --user USER [--ttl SECONDS]              print a token signed with the local key\n"
-	"       todod parse --dates [--plain] [--now TIME] [--tz ZONE] [--day-first]\n"
-	"                                                            the dates in lines of text, as JSON\n"
+	"       todod parse [--dates] [--plain] [--now TIME] [--tz ZONE] [--day-first]\n"
+	"                                                            the commands in lines of text, or\n"
+	"                                                            the dates in them, as JSON\n"
 	"\n"
 	"Each KEY below is also `KEY = VALUE` in the file, and TODOD_KEY with underscores for dots in the\n"
 	"environment. Flags win over the environment, and the environment over the file.\n";
