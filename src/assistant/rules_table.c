@@ -431,8 +431,7 @@ const struct rules_phrase RULES_PHRASES[] = {
 
 /* Said before a command and no part of it; tried again and again. */
 const char *const RULES_FILLERS[] = {
-	"please|pls|plz|hey|hi|hello|ok|okay|so|um|uh|umm|uhh|er|erm|well|now|also|then|and|alright|oh|hmm|actually|just|kindly|"
-	"oops|whoops|ah|btw|quick|quickly|yo|alexa|siri|bot|todod|assistant|sorry|right|anyway|ugh|basically|maybe|perhaps|first|next|finally|great|cool|thanks|dear",
+	"please|pls|plz|hey|hi|hello|ok|okay|so|um|uh|umm|uhh|er|erm|well|now|also|then|and|alright|oh|hmm|actually|just|kindly|oops|whoops|ah|btw|quick|quickly|yo|alexa|siri|bot|todod|assistant|sorry|right|anyway|ugh|basically|maybe|perhaps|first|next|finally|great|cool|thanks|dear",
 	"can|could|would|will|cud you|u|ya please|pls|just|kindly|maybe|also? help? me? go? ahead? and?",
 	"can|could|may i|we please|just|also? get|have|see",
 	"i want|need|wanted|like|wish you to",

@@ -12,8 +12,7 @@ static const char *const GROUPS['Z' - 'A' + 1] = {
 	['I' - 'A'] = "it|that|this|them|these|those",
 	['L' - 'A'] = "list|lists|todo|todos|tasks|agenda|todolist",
 	['P' - 'A'] =
-		"pending|open|incomplete|undone|unfinished|active|outstanding|todo|uncompleted|remaining|"
-		"unchecked",
+		"pending|open|incomplete|undone|unfinished|active|outstanding|todo|uncompleted|remaining|unchecked",
 	['T' - 'A'] =
 		"task|tasks|todo|todos|item|items|chore|chores|tsk|taks|tasl|tassk|taskk|entry",
 };
