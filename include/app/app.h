@@ -14,7 +14,6 @@
 
 struct auth_verifier;
 struct db;
-struct task_store;
 
 struct app;
 

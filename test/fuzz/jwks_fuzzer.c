@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A key set from a hostile issuer. What must hold: bounded and repeatable; every key is a public
  * one for one of three algorithms; no two keys share an id; and no token verifies with such keys:
