@@ -68,11 +68,12 @@ struct db_segment {
 /*
  * Runs the segment and waits. On success ret[i] is the result of query i, each owned by the caller
  * (db_result_free, or arena_defer it). On failure nothing was written, ret[] is untouched.
- * 0; -EEXIST: unique violation, ret_constraint (may be NULL; 64 bytes) names it; -EAGAIN: 503, no
- * connection, queue full, server out of connections, deadlock or serialisation failure; -ETIME:
- * 503, statement timeout; -ECANCELED; -EINVAL: a bad parameter; -EIO: a bug in SQL, 500. After
- * -EAGAIN, -ETIME or -ECANCELED of a write its outcome may be unknown: the client retries with its
- * key.
+ * 0; -EEXIST: unique violation (23505); -ENOENT: foreign key violation (23503); -EDOM: check
+ * violation (23514); these three are ERR_CONFLICT, and ret_constraint (may be NULL; 64 bytes) names
+ * what was violated. -EAGAIN: 503, no connection, queue full, server out of connections, deadlock
+ * or serialisation failure; -ETIME: 503, statement timeout; -ECANCELED; -EINVAL: a bad parameter;
+ * -EIO: a bug in SQL, 500. After -EAGAIN, -ETIME or -ECANCELED of a write its outcome may be
+ * unknown: the client retries with its key.
  */
 FIBER int db_run_wait(struct db *db, const struct db_segment *segment, struct db_result **ret,
 		      char *ret_constraint, struct err *reterr) MUST_CHECK;

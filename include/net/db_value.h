@@ -5,6 +5,7 @@
 #ifndef NET_DB_VALUE_H
 #define NET_DB_VALUE_H
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "base/uuid.h"
 
@@ -13,7 +14,18 @@
 
 struct db_result;
 
-enum db_type { DB_NULL, DB_TEXT, DB_I64, DB_I32, DB_I16, DB_BOOL, DB_TIME, DB_UUID, DB_BYTES };
+enum db_type {
+	DB_NULL,
+	DB_TEXT,
+	DB_I64,
+	DB_I32,
+	DB_I16,
+	DB_BOOL,
+	DB_TIME,
+	DB_UUID,
+	DB_BYTES,
+	DB_ARRAY, /* made by db_param_texts and its sisters below */
+};
 
 /* A parameter with its type. Text must be UTF-8 without NUL, numbers within their type: -EINVAL
  * otherwise. A statement is always run with the same types: those of its first use are what it is
@@ -22,10 +34,11 @@ struct db_param {
 	enum db_type type;
 	union {
 		int64_t i64;	/* whole numbers, DB_BOOL, DB_TIME (microseconds since the epoch) */
-		struct str str; /* DB_TEXT, DB_BYTES */
+		struct str str; /* DB_TEXT, DB_BYTES; DB_ARRAY: its encoded bytes */
 		struct uuid uuid;
 	} v;
-	enum db_type null_of; /* DB_NULL: the type it is null of */
+	enum db_type null_of;  /* DB_NULL: the type it is null of */
+	enum db_type array_of; /* DB_ARRAY, and DB_NULL of one: the type of its elements */
 };
 /* clang-format off */
 #define DB_PARAM_TEXT(s) { .type = DB_TEXT, .v.str = (s) }
@@ -37,7 +50,25 @@ struct db_param {
 #define DB_PARAM_UUID(u) { .type = DB_UUID, .v.uuid = (u) }
 #define DB_PARAM_BYTES(s) { .type = DB_BYTES, .v.str = (s) }
 #define DB_PARAM_NULL(t) { .type = DB_NULL, .null_of = (t) }
+#define DB_PARAM_NULL_ARRAY(t) { .type = DB_NULL, .null_of = DB_ARRAY, .array_of = (t) }
 /* clang-format on */
+
+/* An element that is null. */
+#define DB_NULL_ELEMENT INT64_MIN
+
+/*
+ * Arrays of one dimension, encoded into the arena: what the parameter refers to lives there. n may
+ * be 0. 0; -EINVAL: a text PostgreSQL would refuse, a number out of range, more elements or bytes
+ * than it takes; -ENOMEM. *ret is untouched on failure. An element whose .p is NULL is null (an
+ * empty one needs a pointer: STR("")).
+ */
+int db_param_texts(struct arena *arena, const struct str *v, size_t n,
+		   struct db_param *ret) MUST_CHECK;
+/* element: DB_I64, DB_I32, DB_I16, DB_BOOL or DB_TIME. DB_NULL_ELEMENT is null. */
+int db_param_i64s(struct arena *arena, enum db_type element, const int64_t *v, size_t n,
+		  struct db_param *ret) MUST_CHECK;
+int db_param_uuids(struct arena *arena, const struct uuid *v, size_t n,
+		   struct db_param *ret) MUST_CHECK;
 
 int db_rows(const struct db_result *r);
 /* Rows changed by INSERT, UPDATE, DELETE. */
@@ -49,6 +80,7 @@ int64_t db_i64(const struct db_result *r, int row, int column); /* int2, int4, i
 bool db_bool(const struct db_result *r, int row, int column);
 int64_t db_time(const struct db_result *r, int row,
 		int column); /* timestamptz, microseconds since the epoch */
+struct uuid db_uuid(const struct db_result *r, int row, int column);
 void db_result_free(struct db_result *r);
 
 #endif

@@ -342,7 +342,7 @@ int db_run_wait(struct db *db, const struct db_segment *segment, struct db_resul
 	}
 	for (size_t i = 0; i < DB_SEGMENT_MAX; i++)
 		db_result_free(w.results[i]);
-	if (r == -EEXIST && ret_constraint)
+	if (db_is_violation(r) && ret_constraint)
 		memcpy(ret_constraint, w.constraint, sizeof(w.constraint));
 	if (reterr)
 		*reterr = w.err;

@@ -105,6 +105,8 @@ static const struct {
 	const char *text;
 } sqlstates[] = {
 	{ "23505", -EEXIST, false, "the row exists already" },
+	{ "23503", -ENOENT, false, "what the row refers to is not there" },
+	{ "23514", -EDOM, false, "a bound of the table refuses the row" },
 	{ "57014", -ETIME, false, "the database took too long" },
 	{ "55P03", -ETIME, false, "the database waited too long for a lock" },
 	{ "40001", -EAGAIN, false, "two changes met; try again" },
@@ -121,6 +123,11 @@ static const struct {
 	{ "0A000", -EAGAIN, true, "the database session is out of date" },
 };
 
+bool db_is_violation(int result)
+{
+	return result == -EEXIST || result == -ENOENT || result == -EDOM;
+}
+
 int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale,
 		      struct err *reterr)
 {
@@ -131,7 +138,7 @@ int db_sqlstate_error(const char *sqlstate, const char *message, bool *ret_stale
 		if (!str_starts(str_from(sqlstate), str_from(sqlstates[i].prefix)))
 			continue;
 		*ret_stale = sqlstates[i].stale;
-		if (sqlstates[i].result == -EEXIST)
+		if (db_is_violation(sqlstates[i].result))
 			err_set(reterr, &ERR_CONFLICT, NULL, "%s", sqlstates[i].text);
 		else
 			err_unavailable(reterr, 1, "%s", sqlstates[i].text);
@@ -163,7 +170,7 @@ static void take_error(struct db_op *op, const PGresult *res)
 	/* Why the connection is going to be cut. */
 	if (stale)
 		db_remember_error(op->conn->db, message);
-	if (op->waiter && op->result == 0 && constraint && r == -EEXIST) {
+	if (op->waiter && op->result == 0 && constraint && db_is_violation(r)) {
 		struct str name = str_from(constraint);
 
 		name.n = name.n < DB_CONSTRAINT_SIZE ? name.n : DB_CONSTRAINT_SIZE - 1;

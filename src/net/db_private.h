@@ -2,8 +2,8 @@
 /*
  * Inside net/db. db.c owns the pool, the queue and the waiting fibers; db_conn.c owns one
  * connection, what is under way on it and when it is cut; db_pipeline.c turns a segment into
- * protocol messages and results back into an outcome; db_value.c is binary parameters and results;
- * db_conninfo.c the url.
+ * protocol messages and results back into an outcome; db_value.c is binary parameters and results,
+ * db_array.c parameters that are arrays; db_conninfo.c the url.
  *
  * An op is one segment. It is in the queue, or in the list of the connection that carries it, never
  * both; it dies at its sync or with its connection. Its waiter may leave earlier: then op->waiter
@@ -135,6 +135,8 @@ void db_conn_done(struct db_conn *c);
 int db_pipeline_write(struct db_conn *c, struct db_op *op);
 /* Takes one result (not NULL, not a sync) for the op's current step. Owns res. */
 void db_pipeline_result(struct db_conn *c, struct db_op *op, PGresult *res);
+/* A row that a constraint refused: the results that come with the constraint's name. */
+bool db_is_violation(int result);
 /* What a caller is told for a SQLSTATE (five characters, or "" when libpq itself gave up). libpq's
  * own words, which may name hosts and paths, are not in it.
  * *ret_stale: this session cannot do better, another one may. */

@@ -2,7 +2,8 @@
 /*
  * Values on the wire, in PostgreSQL's binary formats both ways: integers big-endian, timestamptz as
  * microseconds since 2000-01-01, text as its bytes with a length (so no terminating NUL is needed,
- * and one inside is refused before the server would). A struct db_result is libpq's PGresult under
+ * and one inside is refused before the server would). Arrays are encoded in db_array.c, before they
+ * become a parameter. A struct db_result is libpq's PGresult under
  * another name: one allocation, no copy.
  */
 #include "db_value_private.h"
@@ -21,30 +22,62 @@ enum {
 	OID_INT2 = 21,
 	OID_INT4 = 23,
 	OID_TEXT = 25,
+	OID_BOOL_ARRAY = 1000,
+	OID_BYTEA_ARRAY = 1001,
+	OID_INT2_ARRAY = 1005,
+	OID_INT4_ARRAY = 1007,
+	OID_TEXT_ARRAY = 1009,
+	OID_INT8_ARRAY = 1016,
 	OID_VARCHAR = 1043,
 	OID_TIMESTAMPTZ = 1184,
+	OID_TIMESTAMPTZ_ARRAY = 1185,
 	OID_UUID = 2950,
+	OID_UUID_ARRAY = 2951,
 };
 
 /* 2000-01-01T00:00:00Z. */
 static const int64_t PG_EPOCH_US = INT64_C(946684800000000);
 
-static Oid oid_of(enum db_type type)
-{
-	static const Oid oids[] = {
-		[DB_TEXT] = OID_TEXT, [DB_I64] = OID_INT8,    [DB_I32] = OID_INT4,
-		[DB_I16] = OID_INT2,  [DB_BOOL] = OID_BOOL,   [DB_TIME] = OID_TIMESTAMPTZ,
-		[DB_UUID] = OID_UUID, [DB_BYTES] = OID_BYTEA,
-	};
+static const struct {
+	Oid one, array;
+} oids[] = {
+	[DB_NULL] = { 0, 0 },
+	[DB_TEXT] = { OID_TEXT, OID_TEXT_ARRAY },
+	[DB_I64] = { OID_INT8, OID_INT8_ARRAY },
+	[DB_I32] = { OID_INT4, OID_INT4_ARRAY },
+	[DB_I16] = { OID_INT2, OID_INT2_ARRAY },
+	[DB_BOOL] = { OID_BOOL, OID_BOOL_ARRAY },
+	[DB_TIME] = { OID_TIMESTAMPTZ, OID_TIMESTAMPTZ_ARRAY },
+	[DB_UUID] = { OID_UUID, OID_UUID_ARRAY },
+	[DB_BYTES] = { OID_BYTEA, OID_BYTEA_ARRAY },
+	[DB_ARRAY] = { 0, 0 },
+};
 
-	return oids[type];
+Oid db_type_oid(enum db_type type)
+{
+	return oids[type].one;
 }
 
-static bool param_fits(const struct db_param *p)
+Oid db_array_oid(enum db_type element)
+{
+	return oids[element].array;
+}
+
+/* 0 when it is null of nothing, or an array of nothing. */
+static Oid oid_of(const struct db_param *p)
+{
+	enum db_type type = p->type == DB_NULL ? p->null_of : p->type;
+
+	return type == DB_ARRAY ? db_array_oid(p->array_of) : db_type_oid(type);
+}
+
+bool db_param_fits(const struct db_param *p)
 {
 	switch (p->type) {
 	case DB_NULL:
-		return p->null_of != DB_NULL;
+		return oid_of(p) != 0;
+	case DB_ARRAY:
+		return oid_of(p) != 0 && p->v.str.p && p->v.str.n <= INT_MAX;
 	case DB_TEXT:
 		return p->v.str.n <= INT_MAX && utf8_valid(p->v.str) &&
 		       (p->v.str.n == 0 || !memchr(p->v.str.p, 0, p->v.str.n));
@@ -69,12 +102,12 @@ int db_params_check(const struct db_param *params, int n)
 	if (n < 0 || n > DB_PARAMS_MAX)
 		return -EINVAL;
 	for (int i = 0; i < n; i++)
-		if (!param_fits(&params[i]))
+		if (!db_param_fits(&params[i]))
 			return -EINVAL;
 	return 0;
 }
 
-static int encode_int(const struct db_param *p, char room[8])
+int db_encode_int(const struct db_param *p, char room[DB_INT_MAX_BYTES])
 {
 	if (p->type == DB_BOOL) {
 		room[0] = p->v.i64 != 0;
@@ -97,7 +130,7 @@ static int encode_int(const struct db_param *p, char room[8])
 
 static void encode_one(const struct db_param *p, struct db_encoded *e, int i)
 {
-	e->types[i] = oid_of(p->type == DB_NULL ? p->null_of : p->type);
+	e->types[i] = oid_of(p);
 	e->formats[i] = 1;
 	switch (p->type) {
 	case DB_NULL:
@@ -106,6 +139,7 @@ static void encode_one(const struct db_param *p, struct db_encoded *e, int i)
 		break;
 	case DB_TEXT:
 	case DB_BYTES:
+	case DB_ARRAY:
 		e->values[i] = p->v.str.n ? p->v.str.p : "";
 		e->lengths[i] = (int)p->v.str.n;
 		break;
@@ -118,7 +152,7 @@ static void encode_one(const struct db_param *p, struct db_encoded *e, int i)
 	case DB_I16:
 	case DB_BOOL:
 	case DB_TIME:
-		e->lengths[i] = encode_int(p, e->room[i]);
+		e->lengths[i] = db_encode_int(p, e->room[i]);
 		e->values[i] = e->room[i];
 		break;
 	}
@@ -221,6 +255,16 @@ int64_t db_time(const struct db_result *r, int row, int column)
 	/* "infinity" has no place in our columns; it stays at the end of the scale instead of
 	 * wrapping. */
 	return us > INT64_MAX - PG_EPOCH_US ? INT64_MAX : us + PG_EPOCH_US;
+}
+
+struct uuid db_uuid(const struct db_result *r, int row, int column)
+{
+	struct str s = cell(r, row, column);
+	struct uuid u;
+
+	assert(s.n == sizeof(u.bytes) && PQftype(unwrap(r), column) == OID_UUID);
+	memcpy(u.bytes, s.p, sizeof(u.bytes));
+	return u;
 }
 
 void db_result_free(struct db_result *r)

@@ -304,6 +304,60 @@ START_TEST(test_the_outcome_is_the_syncs)
 }
 END_TEST
 
+/* Each kind of violation tells what it is of, at the statement or, deferred, at the sync. */
+static void constraints_fiber(void *arg)
+{
+	static const struct db_statement add = { "add", "INSERT INTO c (k, parent) VALUES ($1, $2)",
+						 2 };
+	static const struct {
+		int64_t k, parent;
+		int result;
+		const char *constraint;
+	} cases[] = {
+		{ 1, 7, 0, "untouched" },	  { 1, 7, -EEXIST, "c_k_once" },
+		{ 2, 8, -ENOENT, "c_parent_is" }, { -2, 7, -EDOM, "c_k_positive" },
+		{ 3, 7, 0, "untouched" },
+	};
+	struct db_config config = pg_config(pg.app_url);
+	struct db *db = pg_open(&config);
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct db_param p[] = { DB_PARAM_I64(cases[i].k),
+					      DB_PARAM_I64(cases[i].parent) };
+		char constraint[64] = "untouched";
+		struct err err = { 0 };
+		int r = run1(db, &add, p, NULL, constraint, &err);
+
+		ck_assert_msg(r == cases[i].result, "%zu gave %d: %s", i, r, err.text);
+		ck_assert_str_eq(constraint, cases[i].constraint);
+		ck_assert_ptr_eq(err.kind, r == 0 ? NULL : &ERR_CONFLICT);
+		/* Whoever does not ask for the name is told all the same. */
+		if (r < 0)
+			ck_assert_int_eq(run1(db, &add, p, NULL, NULL, NULL), r);
+	}
+	ck_assert_int_eq(pg_long("SELECT count(*) FROM c"), 2);
+	db_free(db);
+}
+
+START_TEST(test_violations_by_kind)
+{
+	const char *deferred[] = { "", "DEFERRABLE INITIALLY DEFERRED" };
+	char sql[512];
+
+	pg_sql("CREATE TABLE p (k bigint PRIMARY KEY)");
+	pg_sql("INSERT INTO p VALUES (7)");
+	snprintf(sql, sizeof(sql),
+		 "CREATE TABLE c (k bigint CONSTRAINT c_k_once UNIQUE "
+		 "CONSTRAINT c_k_positive CHECK (k > 0), "
+		 "parent bigint CONSTRAINT c_parent_is REFERENCES p %s)",
+		 deferred[_i]);
+	pg_sql(sql);
+	pg_sql("GRANT ALL ON p, c TO PUBLIC");
+	pg_run(constraints_fiber, NULL);
+}
+END_TEST
+
 static void user_fiber(void *arg)
 {
 	static const struct str users[] = {
@@ -785,7 +839,8 @@ static const struct {
 } raised[] = {
 	{ "40001", -EAGAIN }, { "40P01", -EAGAIN }, { "53100", -EAGAIN }, { "53300", -EAGAIN },
 	{ "57P03", -EAGAIN }, { "57014", -ETIME },  { "55P03", -ETIME },  { "23505", -EEXIST },
-	{ "23514", -EIO },    { "42501", -EIO },    { "22021", -EIO },	  { "P0001", -EIO },
+	{ "23503", -ENOENT }, { "23514", -EDOM },   { "23502", -EIO },	  { "42501", -EIO },
+	{ "22021", -EIO },    { "P0001", -EIO },
 };
 
 static void sqlstate_fiber(void *arg)
@@ -803,9 +858,9 @@ static void sqlstate_fiber(void *arg)
 		pg_await(db, true);
 		r = run1(db, &raise, &p, NULL, NULL, &err);
 		ck_assert_msg(r == raised[i].result, "%s gave %d", raised[i].sqlstate, r);
-		ck_assert_ptr_eq(err.kind, r == -EIO	  ? &ERR_INTERNAL
-					   : r == -EEXIST ? &ERR_CONFLICT
-							  : &ERR_UNAVAILABLE);
+		ck_assert_ptr_eq(err.kind, r == -EIO		? &ERR_INTERNAL
+					   : db_is_violation(r) ? &ERR_CONFLICT
+								: &ERR_UNAVAILABLE);
 		if (r == -EAGAIN || r == -ETIME)
 			ck_assert_uint_gt(err.retry_after_s, 0);
 	}
@@ -1086,6 +1141,7 @@ int main(void)
 		{ test_bad_parameters_stay_here, 1 },
 		{ test_a_segment_is_one_transaction, 1 },
 		{ test_the_outcome_is_the_syncs, 1 },
+		{ test_violations_by_kind, 2 },
 		{ test_the_user_lives_as_long_as_the_segment, 2 },
 		{ test_violations_leave_their_neighbours_alone, 2 },
 		{ test_the_queue_is_bounded, 1 },
