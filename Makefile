@@ -50,7 +50,9 @@ PKG_CFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PKGS) 2>/dev/nu
 ALL_CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_WARN) $(if $(IS_CLANG),,$(CFLAGS_GCC)) $(CFLAGS_$(PROFILE)) $(WERROR) \
 	-Iinclude -I. $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS_COMMON) $(LDFLAGS_$(PROFILE)) -pthread $(LDFLAGS)
-LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# libunistring comes without a file for pkg-config.
+LIBS := $(if $(PKG_LIBS),$(PKG_LIBS) -lunistring)
 
 SRCS := $(wildcard src/*/*.c roles/*.c roles/*/*.c)
 OBJS := $(SRCS:%.c=$(B)/%.o)
