@@ -26,6 +26,8 @@ int unicode_fold_accents(struct arena *arena, struct str s, struct str *ret) MUS
 bool unicode_is_letter(uint32_t code_point);
 bool unicode_is_mark(uint32_t code_point);
 bool unicode_is_digit(uint32_t code_point); /* a decimal digit of any script (Nd) */
+/* Shows nothing of its own: Default_Ignorable_Code_Point. Some letters and marks are among them. */
+bool unicode_is_invisible(uint32_t code_point);
 /* A letter of a script that is written without spaces (Han, Hiragana, Thai ...): a word by itself
  * for search. Word_Break is neither ALetter, Hebrew_Letter nor Katakana (UAX #29). */
 bool unicode_is_word_letter(uint32_t code_point);

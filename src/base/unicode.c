@@ -162,6 +162,11 @@ bool unicode_is_digit(uint32_t code_point)
 	return uc_is_general_category(code_point, UC_DECIMAL_DIGIT_NUMBER);
 }
 
+bool unicode_is_invisible(uint32_t code_point)
+{
+	return code_point >= 0x80 && uc_is_property_default_ignorable_code_point(code_point);
+}
+
 bool unicode_is_word_letter(uint32_t code_point)
 {
 	int kind;

@@ -88,6 +88,14 @@ static void check_text(struct tally *t, const struct str *column)
 	arena_reset(arena);
 }
 
+static const struct {
+	bool (*is)(uint32_t code_point);
+	char name;
+} classes[] = {
+	{ unicode_is_letter, 'L' },	 { unicode_is_mark, 'M' },	{ unicode_is_digit, 'D' },
+	{ unicode_is_word_letter, 'W' }, { unicode_is_invisible, 'I' },
+};
+
 static void check_range(struct tally *t, const struct str *column)
 {
 	int64_t first, last;
@@ -97,11 +105,12 @@ static void check_range(struct tally *t, const struct str *column)
 	ck_assert_int_eq(str_parse_i64(column[2], &last), 0);
 	ck_assert_int_eq(first, t->next);
 	for (uint32_t c = (uint32_t)first; c <= (uint32_t)last; c++) {
-		char got[8];
+		char got[8], *at = got;
 
-		snprintf(got, sizeof(got), "%s%s%s%s", unicode_is_letter(c) ? "L" : "",
-			 unicode_is_mark(c) ? "M" : "", unicode_is_digit(c) ? "D" : "",
-			 unicode_is_word_letter(c) ? "W" : "");
+		for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+			if (classes[i].is(c))
+				*at++ = classes[i].name;
+		*at = '\0';
 		if (!str_eq(str_from(got), column[3]) && t->wrong++ < SHOWN_MAX)
 			fprintf(stderr, "U+%04X is '%s', not '%.*s'\n", c, got,
 				STR_ARGS(column[3]));
@@ -175,6 +184,7 @@ START_TEST(examples)
 	ck_assert_str_eq(apply(unicode_fold_case, (struct str){ NULL, 0 }).p, "");
 	ck_assert(!unicode_is_letter(UINT32_MAX) && !unicode_is_mark(UINT32_MAX));
 	ck_assert(!unicode_is_digit(0x110000) && !unicode_is_word_letter(0x110000));
+	ck_assert(!unicode_is_invisible(0x110000));
 }
 END_TEST
 

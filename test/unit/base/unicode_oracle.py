@@ -4,7 +4,7 @@
 
     T text NFC fold_case fold_accents       all in hexadecimal UTF-8
     C first last classes                    code points of one kind; classes out of L (letter), M (mark), D (digit),
-                                            W (a letter that is a word by itself)
+                                            W (a letter that is a word by itself), I (invisible)
 
 Characters that Python does not know are left out of the texts: a newer Unicode may fold them.
 """
@@ -57,17 +57,20 @@ def texts():
         yield "".join(picked)
 
 
-def words_by_themselves():
-    """Perl knows Word_Break; one byte, 0 or 1, for each code point."""
-    program = (r"for my $c (0 .. 0x10FFFF) { my $l = ($c < 0xD800 || $c > 0xDFFF) && chr($c) =~ /\p{L}/; "
-               r"print $l && chr($c) !~ /[\p{WB=ALetter}\p{WB=Hebrew_Letter}\p{WB=Katakana}]/ ? 1 : 0 }")
+def by_perl(condition):
+    """Perl knows more properties; one byte, 0 or 1, for each code point."""
+    program = ("for my $c (0 .. 0x10FFFF) { my $s = $c >= 0xD800 && $c < 0xE000 ? '' : chr($c); "
+               f"print {condition} ? 1 : 0 }}")
     return subprocess.run(["perl", "-e", program], check=True, stdout=subprocess.PIPE).stdout
 
 
-def classes(code_point, words):
-    category = unicodedata.category(chr(code_point))
-    name = {"L": "L", "M": "M"}.get(category[0], "")
-    return name + ("D" if category == "Nd" else "") + ("W" if words[code_point] == ord("1") else "")
+def all_classes():
+    words = by_perl(r"$s =~ /\p{L}/ && $s !~ /[\p{WB=ALetter}\p{WB=Hebrew_Letter}\p{WB=Katakana}]/")
+    invisible = by_perl(r"$s =~ /\p{Default_Ignorable_Code_Point}/")
+    for c in range(0x110000):
+        category = unicodedata.category(chr(c))
+        yield ((category[0] if category[0] in "LM" else "") + ("D" if category == "Nd" else "") +
+               ("W" if words[c] == ord("1") else "") + ("I" if invisible[c] == ord("1") else ""))
 
 
 def main():
@@ -75,13 +78,12 @@ def main():
     for text in texts():
         out.write("\t".join(["T"] + [t.encode().hex() for t in (text, normalize("NFC", text), fold_case(text),
                                                                 fold_accents(text))]) + "\n")
-    words = words_by_themselves()
-    first, current = 0, classes(0, words)
-    for c in range(1, 0x110001):
-        following = classes(c, words) if c < 0x110000 else None
-        if following != current:
+    first, current = 0, None
+    for c, classes in enumerate([*all_classes(), None]):
+        if classes != current and c > 0:
             out.write(f"C\t{first}\t{c - 1}\t{current}\n")
-            first, current = c, following
+            first = c
+        current = classes
 
 
 if __name__ == "__main__":
