@@ -41,6 +41,17 @@ struct str request_header(const struct request *rq, const char *name); /* .p NUL
 /* The decoded value of a query parameter; .p NULL when absent. 0; -EINVAL (422) for bad encoding or
  * one that is given twice. */
 int request_query(struct request *rq, const char *name, struct str *ret);
+/*
+ * Every value of a parameter that may be given several times, or once as a list with commas; empty
+ * ones are left out. *ret is in the arena. -EINVAL (422) for bad encoding and more than max.
+ */
+int request_query_all(struct request *rq, const char *name, size_t max, struct str **ret,
+		      size_t *ret_n);
+/* The first of two names of a parameter that is given. */
+int request_query_either(struct request *rq, const char *name, const char *older_name,
+			 struct str *ret);
+/* 422 for a query parameter: "limit must be ...". */
+int request_query_error(struct request *rq, const char *name, const char *what);
 /* An integer query parameter; *ret keeps its value when absent. -EINVAL (422) names the bounds. */
 int request_query_i64(struct request *rq, const char *name, int64_t min, int64_t max, int64_t *ret);
 /* A path parameter that is a positive integer; -ENOENT (404 of kind) otherwise. */

@@ -56,8 +56,10 @@ struct route_answer {
 
 struct route {
 	enum http_method method;
-	const char *pattern;   /* "/api/{user_id}/tasks/{id}": a {name} matches one segment */
-	const char *operation; /* OpenAPI operationId; also the metric label */
+	const char *pattern;	    /* "/api/{user_id}/tasks/{id}": a {name} matches one segment */
+	const char *const *aliases; /* other paths to the same, NULL-terminated; one without the
+				       pattern's {user_id} means the caller. NULL: none */
+	const char *operation;	    /* OpenAPI operationId; also the metric label */
 	const char *summary;
 	unsigned flags;
 	size_t body_max;	 /* bytes; 0: no body */

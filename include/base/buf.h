@@ -7,6 +7,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include "base/arena.h"
 #include "base/macro.h"
 #include "base/str.h"
 
@@ -21,6 +22,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max_bytes);
+/* An empty buffer that the arena releases. NULL when out of memory. */
+struct buf *arena_buf(struct arena *arena, size_t max_bytes);
 /* Frees the bytes; the buffer is empty, unfailed and keeps its maximum. */
 void buf_done(struct buf *b);
 /* Empties, clears `failed`, keeps the allocation. */

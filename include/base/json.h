@@ -59,14 +59,16 @@ enum json_kind {
 	JSON_KIND_STR_OR_STRS, /* struct json_strs; a lone string gives n == 1 (JWT aud) */
 	JSON_KIND_OBJ,	       /* enum json_state first in the nested struct, filled by its table */
 	JSON_KIND_OBJS,	       /* struct json_objs */
+	JSON_KIND_STRS_OR_OBJS, /* struct json_objs; a string stands for an object with the first
+				   field of the table, which is a JSON_KIND_STR */
 };
 
 struct json_field {
 	const char *name;
 	enum json_kind kind;
 	size_t offset;			 /* of the struct json_* in the target */
-	const struct json_field *nested; /* JSON_KIND_OBJ, JSON_KIND_OBJS: its table */
-	size_t elem_size;		 /* JSON_KIND_OBJS: bytes of one element */
+	const struct json_field *nested; /* _OBJ, _OBJS, _STRS_OR_OBJS: its table */
+	size_t elem_size;		 /* of objects: bytes of one element */
 	size_t max_items;		 /* arrays: most elements (0: 1024); more is 422 */
 };
 

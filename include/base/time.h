@@ -13,6 +13,9 @@
 
 #define TIME_US_PER_S INT64_C(1000000)
 #define TIME_S_PER_DAY INT64_C(86400)
+/* The first and the last microsecond of years 1 and 9999. */
+#define TIME_MIN_US INT64_C(-62135596800000000)
+#define TIME_MAX_US INT64_C(253402300799999999)
 
 struct civil {			  /* a wall-clock reading without a zone */
 	int year;		  /* 1..9999 */

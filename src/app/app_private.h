@@ -17,7 +17,10 @@ struct route_path {
 };
 
 void route_path_split(struct str path, struct route_path *ret);
-/* Whether the pattern fits; the values of its names, decoded into the arena, go to params. */
+/*
+ * Whether the pattern or one of its aliases fits; the values of the pattern's names, decoded into
+ * the arena, go to params. The user that an alias leaves out has .p NULL.
+ */
 bool route_matches(const struct route *route, const struct route_path *path, struct arena *arena,
 		   struct str params[REQUEST_MAX_PARAMS]);
 /* Position of {name} among the pattern's names; -1 when it has none. */

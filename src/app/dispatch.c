@@ -193,12 +193,35 @@ static int find_route(struct dispatcher *d, struct request *rq, struct err *rete
 	return refuse_method(d, rq, &path, reterr);
 }
 
-/* A {user_id} in the path must be the caller. */
+/* What stands in paths where a user does: nobody can be called so. */
+static bool is_reserved(struct str user)
+{
+	static const struct str RESERVED[] = {
+		STR_INIT("auth"),	 STR_INIT("tasks"), STR_INIT("tags"),
+		STR_INIT("reminders"),	 STR_INIT("chat"),  STR_INIT("conversations"),
+		STR_INIT("preferences"), STR_INIT("audit"), STR_INIT("email"),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(RESERVED); i++) {
+		if (str_eq(user, RESERVED[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A {user_id} in the path must be the caller, and is, where it may be left out. */
 static int check_user(struct request *rq, struct err *reterr)
 {
 	int index = route_param_index(rq->route, "user_id");
 
-	if (index < 0 || str_eq(rq->params[index], rq->user))
+	if (index < 0)
+		return 0;
+	if (is_reserved(rq->user))
+		return err_set(reterr, &ERR_FORBIDDEN, "path.user_id",
+			       "a user of this name cannot use the API: it is a part of its paths");
+	if (rq->params[index].p == NULL)
+		rq->params[index] = rq->user;
+	if (str_eq(rq->params[index], rq->user))
 		return 0;
 	return err_set(reterr, &ERR_FORBIDDEN, "path.user_id", "the token belongs to another user");
 }

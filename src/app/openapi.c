@@ -18,6 +18,9 @@ static const struct {
 	{ "user_id", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}",
 	  "the user; must be the token's" },
 	{ "id", "{\"type\":\"integer\",\"minimum\":1}", "the task" },
+	{ "reminder_id", "{\"type\":\"string\",\"format\":\"uuid\"}", "the reminder" },
+	{ "name", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":50}",
+	  "the tag, in any case" },
 };
 
 /* Headers that a flag of the route brings. */
@@ -174,7 +177,9 @@ static bool has_error(const struct route *r, int status)
 
 static void write_answers(struct json_out *o, const struct route *r)
 {
-	static const int STATUSES[] = { 400, 401, 403, 404, 411, 412, 413, 415, 422, 429, 503 };
+	static const int STATUSES[] = {
+		400, 401, 403, 404, 409, 411, 412, 413, 415, 422, 429, 503
+	};
 
 	json_key(o, STR("responses"));
 	json_begin_object(o);
@@ -193,6 +198,23 @@ static void write_answers(struct json_out *o, const struct route *r)
 	json_end_object(o);
 }
 
+static void write_aliases(struct json_out *o, const struct route *r)
+{
+	struct buf text;
+
+	if (r->aliases == NULL)
+		return;
+	buf_init(&text, 1024);
+	buf_append_str(&text, STR("Also at"));
+	for (size_t i = 0; r->aliases[i] != NULL; i++)
+		buf_printf(&text, "%s `%s`", i > 0 ? "," : "", r->aliases[i]);
+	buf_append_str(&text, STR("; a path without a user means the token's."));
+	if (buf_status(&text) < 0)
+		o->buf->failed = true;
+	json_key_str(o, STR("description"), buf_str(&text));
+	buf_done(&text);
+}
+
 static void write_operation(struct json_out *o, const struct route *r)
 {
 	static const char *const KEYS[_HTTP_METHOD_MAX] = {
@@ -205,6 +227,7 @@ static void write_operation(struct json_out *o, const struct route *r)
 	json_begin_object(o);
 	json_key_str(o, STR("operationId"), str_from(r->operation));
 	json_key_str(o, STR("summary"), str_from(r->summary));
+	write_aliases(o, r);
 	if (r->flags & ROUTE_PUBLIC)
 		json_key_raw(o, STR("security"), STR("[]"));
 	write_params(o, r);

@@ -19,7 +19,7 @@ struct str request_body(const struct request *rq)
 	return rq->http->body;
 }
 
-static int query_error(struct request *rq, const char *name, const char *what)
+int request_query_error(struct request *rq, const char *name, const char *what)
 {
 	char field[64];
 
@@ -43,7 +43,7 @@ static int query_pair(struct request *rq, struct str pair, const char *name, boo
 		return 0;
 	n = http_percent_decode(pair, true, out);
 	if (n < 0)
-		return query_error(rq, name, "is not valid percent-encoded UTF-8");
+		return request_query_error(rq, name, "is not valid percent-encoded UTF-8");
 	*ret = (struct str){ out, (size_t)n };
 	return 0;
 }
@@ -59,11 +59,67 @@ int request_query(struct request *rq, const char *name, struct str *ret)
 		if (r < 0)
 			return r;
 		if (is_it && value.p != NULL)
-			return query_error(rq, name, "is given twice");
+			return request_query_error(rq, name, "is given twice");
 		if (is_it)
 			value = found;
 	}
 	*ret = value;
+	return 0;
+}
+
+int request_query_either(struct request *rq, const char *name, const char *older_name,
+			 struct str *ret)
+{
+	struct str value;
+
+	int r = request_query(rq, name, &value);
+	if (r == 0 && value.p == NULL)
+		r = request_query(rq, older_name, &value);
+	if (r == 0)
+		*ret = value;
+	return r;
+}
+
+/* Adds the parts of one value to the list of at most max. */
+static int add_parts(struct request *rq, const char *name, struct str value, size_t max,
+		     struct str *list, size_t *n)
+{
+	struct str part;
+	char what[64];
+
+	while (str_split(&value, ',', &part)) {
+		part = utf8_trim(part);
+		if (part.n == 0)
+			continue;
+		if (*n == max) {
+			snprintf(what, sizeof(what), "may be given at most %zu times", max);
+			return request_query_error(rq, name, what);
+		}
+		list[(*n)++] = part;
+	}
+	return 0;
+}
+
+int request_query_all(struct request *rq, const char *name, size_t max, struct str **ret,
+		      size_t *ret_n)
+{
+	struct str rest = rq->http->head.query, pair;
+	struct str *list = arena_alloc(rq->arena, max * sizeof(*list));
+	size_t n = 0;
+
+	if (list == NULL)
+		return err_unavailable(&rq->err, 1, "out of memory");
+	while (rest.n > 0 && str_split(&rest, '&', &pair)) {
+		struct str found = { NULL, 0 };
+		bool is_it = false;
+		int r = query_pair(rq, pair, name, &is_it, &found);
+		if (r == 0 && is_it)
+			r = add_parts(rq, name, found, max, list, &n);
+		if (r < 0)
+			return r;
+	}
+	*ret = list;
+	*ret_n = n;
 	return 0;
 }
 
@@ -79,7 +135,7 @@ int request_query_i64(struct request *rq, const char *name, int64_t min, int64_t
 		char what[80];
 		snprintf(what, sizeof(what), "must be a whole number from %lld to %lld",
 			 (long long)min, (long long)max);
-		return query_error(rq, name, what);
+		return request_query_error(rq, name, what);
 	}
 	*ret = value;
 	return 0;
@@ -102,20 +158,11 @@ void request_add_header(struct request *rq, const char *name, struct str value)
 	rq->headers[rq->n_headers++] = (struct http_header){ str_from(name), value };
 }
 
-static void free_buf(void *arg)
-{
-	buf_done(arg);
-}
-
 struct buf *request_buf(struct request *rq, size_t max_bytes)
 {
-	struct buf *b = arena_alloc(rq->arena, sizeof(*b));
+	struct buf *b = arena_buf(rq->arena, max_bytes);
 
-	if (b != NULL)
-		buf_init(b, max_bytes);
-	if (b == NULL || arena_defer(rq->arena, free_buf, b) < 0) {
+	if (b == NULL)
 		err_unavailable(&rq->err, 1, "out of memory");
-		return NULL;
-	}
 	return b;
 }

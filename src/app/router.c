@@ -38,10 +38,11 @@ static bool decode(struct str segment, struct arena *arena, struct str *ret)
 	return true;
 }
 
-bool route_matches(const struct route *route, const struct route_path *path, struct arena *arena,
-		   struct str params[REQUEST_MAX_PARAMS])
+/* The values of the names go to params from n_params on. */
+static bool pattern_matches(const char *pattern, const struct route_path *path, struct arena *arena,
+			    struct str params[REQUEST_MAX_PARAMS], size_t n_params)
 {
-	struct str rest = str_from(route->pattern), part;
+	struct str rest = str_from(pattern), part;
 	size_t i = 0;
 
 	str_split(&rest, '/', &part);
@@ -53,14 +54,38 @@ bool route_matches(const struct route *route, const struct route_path *path, str
 		return false;
 
 	/* It fits: now, and only for this one pattern, decode the values. */
-	size_t n_params = 0;
-	rest = str_from(route->pattern);
+	rest = str_from(pattern);
 	str_split(&rest, '/', &part);
 	for (i = 0; str_split(&rest, '/', &part); i++) {
 		if (is_name(part) && !decode(path->segments[i], arena, &params[n_params++]))
 			return false;
 	}
 	return true;
+}
+
+/* The pattern's names begin with the user, whom an alias may leave out. */
+static bool alias_matches(const char *alias, const struct route_path *path, struct arena *arena,
+			  struct str params[REQUEST_MAX_PARAMS])
+{
+	bool has_user = strstr(alias, "{user_id}") != NULL;
+
+	if (!pattern_matches(alias, path, arena, params, has_user ? 0 : 1))
+		return false;
+	if (!has_user)
+		params[0] = (struct str){ NULL, 0 };
+	return true;
+}
+
+bool route_matches(const struct route *route, const struct route_path *path, struct arena *arena,
+		   struct str params[REQUEST_MAX_PARAMS])
+{
+	if (pattern_matches(route->pattern, path, arena, params, 0))
+		return true;
+	for (size_t i = 0; route->aliases != NULL && route->aliases[i] != NULL; i++) {
+		if (alias_matches(route->aliases[i], path, arena, params))
+			return true;
+	}
+	return false;
 }
 
 int route_param_index(const struct route *route, const char *name)

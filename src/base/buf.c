@@ -19,6 +19,21 @@ void buf_init(struct buf *b, size_t max_bytes)
 	*b = (struct buf){ .max = max_bytes };
 }
 
+static void release(void *arg)
+{
+	buf_done(arg);
+}
+
+struct buf *arena_buf(struct arena *arena, size_t max_bytes)
+{
+	struct buf *b = arena_alloc(arena, sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	buf_init(b, max_bytes);
+	return arena_defer(arena, release, b) < 0 ? NULL : b;
+}
+
 void buf_done(struct buf *b)
 {
 	free(b->p);

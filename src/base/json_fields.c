@@ -105,12 +105,15 @@ static int note_wrong_type(struct json_reader *r, const struct json_place *at)
 		[JSON_KIND_STR_OR_STRS] = "must be a string or a list of strings",
 		[JSON_KIND_OBJ] = "must be an object",
 		[JSON_KIND_OBJS] = "must be a list of objects",
+		[JSON_KIND_STRS_OR_OBJS] = "must be a list of strings or objects",
 	};
+	enum json_kind kind = at->field->kind;
 
-	if (at->is_element)
-		return note_wrong(r, at->field->kind == JSON_KIND_OBJS ? expected[JSON_KIND_OBJ]
-								       : expected[JSON_KIND_STR]);
-	return note_wrong(r, expected[at->field->kind]);
+	if (!at->is_element)
+		return note_wrong(r, expected[kind]);
+	if (kind == JSON_KIND_STRS_OR_OBJS)
+		return note_wrong(r, "must be a string or an object");
+	return note_wrong(r, expected[kind == JSON_KIND_OBJS ? JSON_KIND_OBJ : JSON_KIND_STR]);
 }
 
 static void too_many_items(struct json_reader *r, struct json_frame *f, size_t max)
@@ -266,6 +269,19 @@ static int on_number(void *ctx, const char *p, size_t n)
 	return note_wrong_type(r, &at);
 }
 
+/* A string that stands for an object: the first field of its table. */
+static int add_short_object(struct json_reader *r, struct str copy)
+{
+	const struct json_field *first = r->frames[r->depth - 1].field->nested;
+	char *object = copy.p ? add_object(r) : NULL;
+
+	assert(first->kind == JSON_KIND_STR);
+	if (!object)
+		return json_stop_no_memory(r);
+	*(struct json_str *)(void *)(object + first->offset) = (struct json_str){ JSON_SET, copy };
+	return 1;
+}
+
 static int on_string(void *ctx, const unsigned char *p, size_t n)
 {
 	struct json_reader *r = ctx;
@@ -275,6 +291,8 @@ static int on_string(void *ctx, const unsigned char *p, size_t n)
 
 	if (!at.field)
 		return 1;
+	if (at.is_element && at.field->kind == JSON_KIND_STRS_OR_OBJS)
+		return add_short_object(r, arena_dup(r->arena, text));
 	if (at.is_element && at.field->kind != JSON_KIND_OBJS)
 		return add_string(r, (void *)at.to, &r->frames[r->depth - 1].cap,
 				  arena_dup(r->arena, text))
@@ -294,6 +312,11 @@ static int on_string(void *ctx, const unsigned char *p, size_t n)
 	return note_wrong_type(r, &at);
 }
 
+static bool has_objects(const struct json_field *field)
+{
+	return field->kind == JSON_KIND_OBJS || field->kind == JSON_KIND_STRS_OR_OBJS;
+}
+
 static int on_start_object(void *ctx)
 {
 	struct json_reader *r = ctx;
@@ -303,7 +326,7 @@ static int on_start_object(void *ctx)
 	if (r->depth == 0) {
 		f.fields = r->top_fields;
 		f.to = r->top_target;
-	} else if (at.field && at.is_element && at.field->kind == JSON_KIND_OBJS) {
+	} else if (at.field && at.is_element && has_objects(at.field)) {
 		f.fields = at.field->nested;
 		f.to = add_object(r);
 		if (!f.to)
@@ -327,7 +350,7 @@ static int on_start_array(void *ctx)
 
 	if (at.field && !at.is_element &&
 	    (at.field->kind == JSON_KIND_STRS || at.field->kind == JSON_KIND_STR_OR_STRS ||
-	     at.field->kind == JSON_KIND_OBJS)) {
+	     has_objects(at.field))) {
 		f.field = at.field;
 		f.to = at.to;
 		*(enum json_state *)(void *)f.to = JSON_SET;
