@@ -101,7 +101,7 @@ endif
 # Files that EMBED puts into an object; the compiler does not see them.
 $(B)/src/store/schema.o: $(wildcard src/store/migrations/*.sql)
 $(B)/src/app/openapi.o: $(wildcard src/app/*.json)
-$(B)/roles/chat-api/role.o: $(wildcard roles/chat-api/schemas/*.json)
+$(B)/roles/chat-api/routes.o: $(wildcard roles/chat-api/schemas/*.json)
 
 $(LIB): $(OBJS)
 	@rm -f $@

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event that a change of a task leaves: a complete CloudEvent 1.0 in JSON. Pure.
+ * The events that a change leaves: of the task for those who act on it, of the task for screens, of
+ * its reminders, of the user's preferences. Pure.
  */
 #ifndef DOMAIN_TASK_EVENT_H
 #define DOMAIN_TASK_EVENT_H
 
 #include "base/buf.h"
-#include "base/uuid.h"
+#include "domain/event.h"
+#include "domain/preferences.h"
 #include "domain/task.h"
 
 enum task_event_kind {
@@ -18,23 +20,29 @@ enum task_event_kind {
 	_TASK_EVENT_KIND_MAX,
 };
 
-struct task_event {
-	enum task_event_kind kind;
-	struct uuid id;
-	int64_t at_us;
-	struct str source; /* the role that made it: "chat-api" */
-	struct str correlation_id;
-	struct str causation_id;   /* .p NULL: none */
-	struct str trace_id;	   /* 32 hex digits, or empty */
-	const struct task *before; /* NULL for created */
-	const struct task *after;  /* for deleted: the task as it was last, version + 1 */
-};
-
+/* before NULL: created, after NULL: deleted. A change of `completed` outranks what else changed. */
+enum task_event_kind task_event_kind_of(const struct task *before, const struct task *after);
 /* "task.created" ... */
 struct str task_event_type(enum task_event_kind k);
-/* The whole event, with the whole task and the fields that changed. */
-void task_event_write(struct buf *out, const struct task_event *e);
-/* Partition of a user's events, 0..15: hash_stable64(user_id) % 16. */
-int task_event_partition(struct str user_id);
+
+/*
+ * Each of these appends one whole event under the id and time of *e, whose topic, type, task and
+ * sequence they set. before NULL: created. For deleted, after is the task as it was last, with
+ * version + 1.
+ */
+void task_event_write(struct buf *out, const struct event_origin *origin, struct event *e,
+		      enum task_event_kind kind, const struct task *before,
+		      const struct task *after);
+/* task.state_changed */
+void task_update_write(struct buf *out, const struct event_origin *origin, struct event *e,
+		       enum task_event_kind kind, const struct task *before,
+		       const struct task *after);
+/* reminder.scheduled or reminder.cancelled */
+void reminder_event_write(struct buf *out, const struct event_origin *origin, struct event *e,
+			  bool is_scheduled, const struct reminder *reminder,
+			  const struct task *task);
+/* preferences.changed */
+void preferences_event_write(struct buf *out, const struct event_origin *origin, struct event *e,
+			     const struct preferences *preferences);
 
 #endif

@@ -7,13 +7,15 @@
 
 #include "app/request.h"
 #include "domain/task.h"
+#include "domain/task_event.h"
+#include "domain/task_input.h"
 #include "net/db.h"
 #include "store/idempotency.h"
 #include "store/tasks.h"
 
 enum {
-	TASK_BODY_MAX = 64 * 1024, /* bytes of a request body */
-	TASK_JSON_MAX = 64 * 1024, /* bytes of one task or event as JSON */
+	TASK_BODY_MAX = 128 * 1024, /* bytes of a request body */
+	TASK_JSON_MAX = 64 * 1024,  /* bytes of one task or event as JSON */
 	LIST_JSON_MAX = 16 * 1024 * 1024,
 	STREAM_PAGE = 200, /* tasks of a whole list that are read at a time */
 	/* A stream holds a fiber and a page of memory for as long as its reader likes. */
@@ -29,24 +31,77 @@ struct chat_api {
 	unsigned n_streams;
 };
 
-/* Positions of the pattern's names. */
-enum { PARAM_USER_ID, PARAM_TASK_ID };
+extern const struct route CHAT_API_ROUTES[];
+extern const struct named_schema CHAT_API_SCHEMAS[];
 
-route_handler_fn task_list, task_create, task_read, task_delete, task_complete;
+/* Positions of the patterns' names. */
+enum { PARAM_USER_ID, PARAM_TASK_ID, PARAM_REMINDER_ID, PARAM_TAG_NAME = 1 };
 
-struct list_request {
-	struct task_list_query query;
-	int64_t limit; /* 0: absent */
-	int64_t envelope;
+route_handler_fn task_list, task_create, task_read, task_update, task_delete, task_complete;
+route_handler_fn reminder_list_of_task, reminder_create, reminder_change, reminder_delete,
+	reminder_list;
+route_handler_fn tag_list, tag_create, tag_change, tag_delete;
+route_handler_fn preferences_get, preferences_put;
+
+/* rq->err says 503. */
+int out_of_memory(struct request *rq);
+/* The request's connections to the database. */
+struct db *request_db(const struct request *rq);
+
+/* ---- events and answers ---- */
+
+enum { DRAFT_EVENTS_MAX = 2 + REMINDER_CHANGES_MAX };
+
+/* A write being prepared: what the statement stores and what the client gets. */
+struct draft {
+	struct store_change change;
+	struct event events[DRAFT_EVENTS_MAX];
+	struct idempotency_answer answer;
+	struct buf *body; /* NULL: none */
 };
 
+/* What the events of this request have in common. */
+struct event_origin request_origin(const struct request *rq);
 /*
- * Streams the whole list, whose first page is given and full. arena holds its rows and is reset for
- * each page. 0: answered, if only in part; -EAGAIN: refused, rq->err says why (429, 503).
+ * The two events of a changed task, with what happened to its reminders, rendered into the arena
+ * and ret[0..*ret_n). before NULL: created; kind TASK_EVENT_DELETED: after is the task as it was
+ * last. 0 or -ENOMEM.
  */
-FIBER int list_stream(struct request *rq, struct list_request *in, const struct task_list *first,
-		      struct arena *arena);
+int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
+		       const struct task *before, const struct task *after,
+		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n);
+int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,
+		      const struct task *before, const struct task *after);
+/* d->body becomes the answer, under the key if there is one. */
+void draft_answer(struct draft *d, int status, const struct idempotency_key *key);
+void reply_draft(struct request *rq, struct draft *d);
 
+/* ---- changes of one task ---- */
+
+/* What a request does to a task: an input that is merged over it, and an answer. */
+struct task_edit {
+	struct task_input input;
+	bool is_toggle; /* completed becomes what it is not */
+	/* Fits the input to the task as it is. 0; < 0: rq->err. NULL: nothing to fit. */
+	int (*adapt)(struct request *rq, struct task_edit *edit, const struct task *before);
+	/* Fills body, status, etag and location of the answer. 0 or -ENOMEM. NULL: 200, the task.
+	 */
+	int (*answer)(struct request *rq, const struct task_edit *edit, const struct task *before,
+		      const struct task *after, struct draft *d);
+	void *arg;
+};
+
+/* Reads the task of the path, merges, writes, answers; again when others were faster. */
+FIBER void task_edit_run(struct request *rq, struct task_edit *edit);
+/* The task as an answer; is_done: with next_occurrence, if it recurs. 0 or -ENOMEM. */
+int answer_task(struct request *rq, const struct task *t, bool is_done, struct draft *d);
+/* The task of the path. 0; -ENOENT (404); or as db_run_wait. */
+FIBER int read_path_task(struct request *rq, struct task *ret);
+
+/* ---- conditions, keys, links ---- */
+
+/* The query of the request without its cursor, and a new one: what rel="next" leads to. */
+int add_next_link(struct request *rq, struct str cursor);
 /*
  * The request's Idempotency-Key. *ret is NULL without one. 0; -EINVAL (400) when it is malformed;
  * -ENOMEM.
@@ -61,7 +116,7 @@ void write_key_replay(struct request *rq, const struct idempotency_answer *answe
 FIBER int write_key_resolve_wait(struct request *rq, const struct idempotency_key *key);
 
 /* "3" in quotes: the entity tag of a task is its version. .p NULL when out of memory. */
-struct str task_etag(struct arena *arena, int64_t version);
+struct str version_etag(struct arena *arena, int64_t version);
 /* If-Match (RFC 9110 section 13.1.1): 0 when absent or met, -ESTALE (412), -EINVAL (400). */
 int check_if_match(struct request *rq, struct str etag);
 /* If-None-Match of a GET: whether the client has this one already (weak comparison). */

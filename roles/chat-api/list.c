@@ -1,105 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The task list: a page with a cursor when the client asks for a limit, else everything, streamed
- * page by page so that neither a large list nor a slow reader costs memory. Newest first, by
- * created_at and then id.
+ * page by page so that neither a large list nor a slow reader costs memory.
  */
-#include "chat_api_private.h"
-#include "base/base64.h"
+#include "list_private.h"
 #include "base/hash.h"
 #include "base/json.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-enum {
-	PAGE_MAX = 200,
-	CURSOR_TEXT_MAX = 80,
-};
-
-/* Years 1 to 9999, which the database knows as well; a cursor can be made by anybody. */
-static const int64_t CREATED_MIN_US = INT64_C(-62135596800000000);
-static const int64_t CREATED_MAX_US = INT64_C(253402300799999999);
-
-/* A cursor says where to go on, and binds that to one user and one order. */
-static uint64_t cursor_scope(const struct request *rq)
-{
-	return hash_stable64(rq->user) ^ hash_stable64(STR("created desc"));
-}
-
-static struct str cursor_encode(struct request *rq, const struct task *last)
-{
-	struct str text = arena_printf(rq->arena, "%lld.%lld.%llu", (long long)last->created_at_us,
-				       (long long)last->id, (unsigned long long)cursor_scope(rq));
-	struct buf *out = request_buf(rq, 2 * CURSOR_TEXT_MAX);
-
-	if (text.p == NULL || out == NULL)
-		return (struct str){ NULL, 0 };
-	base64url_encode(text, out);
-	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
-}
-
-static int cursor_error(struct request *rq)
-{
-	return err_set(&rq->err, &ERR_INVALID, "query.cursor",
-		       "this cursor is damaged, or was made for another list: start without one");
-}
-
-static int cursor_decode(struct request *rq, struct str cursor, struct task_list_query *query)
-{
-	char text[CURSOR_TEXT_MAX], scope[24];
-	struct str rest, part[3];
-	size_t n;
-
-	if (base64url_decode(cursor, text, sizeof(text), &n) < 0)
-		return cursor_error(rq);
-	rest = (struct str){ text, n };
-	for (size_t i = 0; i < ARRAY_SIZE(part); i++) {
-		if (!str_split(&rest, '.', &part[i]))
-			return cursor_error(rq);
-	}
-	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)cursor_scope(rq));
-	if (!str_eq(part[2], str_from(scope)) || rest.n != 0 ||
-	    str_parse_i64(part[0], &query->after_created_at_us) < 0 ||
-	    query->after_created_at_us < CREATED_MIN_US ||
-	    query->after_created_at_us > CREATED_MAX_US ||
-	    str_parse_i64(part[1], &query->after_id) < 0 || query->after_id < 1)
-		return cursor_error(rq);
-	query->after = true;
-	return 0;
-}
-
-static int parse_query(struct request *rq, struct list_request *ret)
-{
-	struct str cursor;
-
-	int r = request_query_i64(rq, "limit", 1, PAGE_MAX, &ret->limit);
-	if (r < 0)
-		return r;
-	r = request_query_i64(rq, "envelope", 0, 1, &ret->envelope);
-	if (r < 0)
-		return r;
-	r = request_query(rq, "cursor", &cursor);
-	if (r < 0)
-		return r;
-	ret->query.user_id = rq->user;
-	return cursor.p != NULL ? cursor_decode(rq, cursor, &ret->query) : 0;
-}
+enum { ETAG_TEXT_MAX = 512 * 1024 };
 
 static int add_total(struct request *rq, int64_t total)
 {
 	struct str text = arena_printf(rq->arena, "%lld", (long long)total);
 
 	if (text.p == NULL)
-		return err_unavailable(&rq->err, 1, "out of memory");
+		return out_of_memory(rq);
 	request_add_header(rq, "X-Total-Count", text);
 	return 0;
 }
 
+/* What is shown on one page. */
+struct page {
+	const struct task_list *list;
+	const struct deleted_task *deleted; /* on the last page, if asked for */
+	size_t n_deleted;
+	struct str next; /* cursor; .p NULL: this is the last page */
+};
+
 /* Weak: equal when the same tasks in the same versions are shown in the same place. */
-static struct str page_etag(struct request *rq, const struct task_list *list, struct str next)
+static struct str page_etag(struct request *rq, const struct page *page)
 {
-	struct buf *state = request_buf(rq, PAGE_MAX * 32 + 512);
+	struct buf *state = request_buf(rq, ETAG_TEXT_MAX);
+	const struct task_list *list = page->list;
 
 	if (state == NULL)
 		return (struct str){ NULL, 0 };
@@ -108,35 +42,52 @@ static struct str page_etag(struct request *rq, const struct task_list *list, st
 		buf_append(state, &list->tasks[i].id, sizeof(list->tasks[i].id));
 		buf_append(state, &list->tasks[i].version, sizeof(list->tasks[i].version));
 	}
-	buf_append_str(state, next);
+	if (page->n_deleted > 0)
+		buf_append(state, page->deleted, page->n_deleted * sizeof(*page->deleted));
+	buf_append_str(state, page->next);
 	if (buf_status(state) < 0)
 		return (struct str){ NULL, 0 };
 	return arena_printf(rq->arena, "W/\"%016llx\"",
 			    (unsigned long long)hash_stable64(buf_str(state)));
 }
 
-static int add_link(struct request *rq, const struct list_request *in, struct str next)
+void deleted_write_json(struct json_out *o, const struct deleted_task *d)
 {
-	struct str link = arena_printf(rq->arena, "<%.*s?limit=%lld%s&cursor=%.*s>; rel=\"next\"",
-				       STR_ARGS(rq->http->head.path), (long long)in->limit,
-				       in->envelope ? "&envelope=1" : "", STR_ARGS(next));
-
-	if (link.p == NULL)
-		return err_unavailable(&rq->err, 1, "out of memory");
-	request_add_header(rq, "Link", link);
-	return 0;
+	json_begin_object(o);
+	json_key_i64(o, STR("id"), d->id);
+	json_key_time(o, STR("deleted_at"), d->deleted_at_us);
+	json_end_object(o);
 }
 
-static void write_tasks(struct json_out *o, const struct task_list *list)
+FIBER int list_read_deleted(struct request *rq, const struct list_request *in, struct arena *arena,
+			    const struct deleted_task **ret, size_t *ret_n)
+{
+	if (!in->deleted)
+		return 0;
+	return task_store_deleted_wait(request_db(rq), arena, rq->user,
+				       in->query.filter.updated_since_us, ret, ret_n, &rq->err);
+}
+
+static void write_deleted(struct json_out *o, const struct page *page)
+{
+	for (size_t i = 0; i < page->n_deleted; i++)
+		deleted_write_json(o, &page->deleted[i]);
+}
+
+/* A bare array holds the tombstones behind the tasks, the envelope has them in a key of their own.
+ */
+static void write_tasks(struct json_out *o, const struct page *page, bool with_deleted)
 {
 	json_begin_array(o);
-	for (size_t i = 0; i < list->n; i++)
-		task_write_json(o, &list->tasks[i]);
+	for (size_t i = 0; i < page->list->n; i++)
+		task_write_json(o, &page->list->tasks[i]);
+	if (with_deleted)
+		write_deleted(o, page);
 	json_end_array(o);
 }
 
-static struct buf *render_page(struct request *rq, bool envelope, const struct task_list *list,
-			       struct str next)
+static struct buf *render_page(struct request *rq, const struct list_request *in,
+			       const struct page *page)
 {
 	struct buf *body = request_buf(rq, LIST_JSON_MAX);
 	struct json_out o;
@@ -144,42 +95,63 @@ static struct buf *render_page(struct request *rq, bool envelope, const struct t
 	if (body == NULL)
 		return NULL;
 	json_out_init(&o, body);
-	if (!envelope) {
-		write_tasks(&o, list);
+	if (!in->envelope) {
+		write_tasks(&o, page, true);
 		return body;
 	}
 	json_begin_object(&o);
 	json_key(&o, STR("tasks"));
-	write_tasks(&o, list);
-	json_key_i64(&o, STR("count"), list->total);
-	json_key_str_or_null(&o, STR("next_cursor"), next);
+	write_tasks(&o, page, false);
+	if (in->deleted) {
+		json_key(&o, STR("deleted"));
+		json_begin_array(&o);
+		write_deleted(&o, page);
+		json_end_array(&o);
+	}
+	json_key_i64(&o, STR("count"), page->list->total);
+	json_key_str_or_null(&o, STR("next_cursor"), page->next);
 	json_end_object(&o);
 	return body;
 }
 
-/* Reads one task more than asked for, to know whether there is a next page. */
+static int reply_page(struct request *rq, const struct list_request *in, const struct page *page)
+{
+	struct buf *body = render_page(rq, in, page);
+
+	if (body == NULL)
+		return -ENOMEM;
+	reply_json(rq, 200, body);
+	return 0;
+}
+
+static FIBER int read_first(struct request *rq, struct list_request *in, struct arena *arena,
+			    struct task_list *ret)
+{
+	*ret = (struct task_list){ .n = 0 };
+	if (in->finds_nothing)
+		return 0;
+	return task_store_list_wait(request_db(rq), arena, &in->query, ret, &rq->err);
+}
+
 static FIBER int list_page(struct request *rq, struct list_request *in)
 {
-	struct str next = { NULL, 0 };
 	struct task_list list;
-	struct buf *body;
+	struct page page = { .list = &list };
+	int r;
 
-	in->query.limit = (unsigned)in->limit + 1;
-	int r = task_store_list_wait(app_db(rq->app), rq->arena, &in->query, &list, &rq->err);
+	in->query.limit = (unsigned)in->limit;
+	r = read_first(rq, in, rq->arena, &list);
+	if (r == 0 && list.has_more) {
+		page.next = list_cursor(rq, in, &list.last);
+		r = add_next_link(rq, page.next);
+	} else if (r == 0) {
+		r = list_read_deleted(rq, in, rq->arena, &page.deleted, &page.n_deleted);
+	}
 	if (r < 0)
 		return r;
-	if (list.n > (size_t)in->limit) {
-		list.n = (size_t)in->limit;
-		next = cursor_encode(rq, &list.tasks[list.n - 1]);
-		if (next.p == NULL)
-			return err_unavailable(&rq->err, 1, "out of memory");
-		r = add_link(rq, in, next);
-		if (r < 0)
-			return r;
-	}
-	struct str etag = page_etag(rq, &list, next);
+	struct str etag = page_etag(rq, &page);
 	if (etag.p == NULL)
-		return err_unavailable(&rq->err, 1, "out of memory");
+		return out_of_memory(rq);
 	request_add_header(rq, "ETag", etag);
 	r = add_total(rq, list.total);
 	if (r < 0)
@@ -188,34 +160,26 @@ static FIBER int list_page(struct request *rq, struct list_request *in)
 		reply_empty(rq, 304);
 		return 0;
 	}
-	body = render_page(rq, in->envelope == 1, &list, next);
-	if (body == NULL)
-		return -ENOMEM;
-	reply_json(rq, 200, body);
-	return 0;
+	return reply_page(rq, in, &page);
 }
 
 /* A list that fits one page is answered as one; a longer one is streamed, its rows in an arena of
  * their own. */
 static FIBER int list_whole(struct request *rq, struct list_request *in, struct arena *arena)
 {
-	const struct str no_cursor = { NULL, 0 };
 	struct task_list first;
+	struct page page = { .list = &first };
 
 	in->query.limit = STREAM_PAGE;
-	int r = task_store_list_wait(app_db(rq->app), arena, &in->query, &first, &rq->err);
+	int r = read_first(rq, in, arena, &first);
+	if (r == 0)
+		r = add_total(rq, first.total);
 	if (r < 0)
 		return r;
-	r = add_total(rq, first.total);
-	if (r < 0)
-		return r;
-	if (first.n == STREAM_PAGE)
+	if (first.has_more)
 		return list_stream(rq, in, &first, arena);
-	struct buf *body = render_page(rq, in->envelope == 1, &first, no_cursor);
-	if (body == NULL)
-		return -ENOMEM;
-	reply_json(rq, 200, body);
-	return 0;
+	r = list_read_deleted(rq, in, arena, &page.deleted, &page.n_deleted);
+	return r < 0 ? r : reply_page(rq, in, &page);
 }
 
 static FIBER int list_all(struct request *rq, struct list_request *in)
@@ -223,7 +187,7 @@ static FIBER int list_all(struct request *rq, struct list_request *in)
 	struct arena *arena = arena_new(STREAM_PAGE * 64 * 1024);
 
 	if (arena == NULL)
-		return err_unavailable(&rq->err, 1, "out of memory");
+		return out_of_memory(rq);
 	int r = list_whole(rq, in, arena);
 	arena_free(arena);
 	return r;
@@ -231,11 +195,11 @@ static FIBER int list_all(struct request *rq, struct list_request *in)
 
 FIBER void task_list(struct request *rq)
 {
-	struct list_request in = { 0 };
+	struct list_request *in = arena_calloc(rq->arena, 1, sizeof(*in));
+	int r = in != NULL ? list_request_parse(rq, in) : out_of_memory(rq);
 
-	int r = parse_query(rq, &in);
 	if (r == 0)
-		r = in.limit > 0 ? list_page(rq, &in) : list_all(rq, &in);
+		r = in->limit > 0 ? list_page(rq, in) : list_all(rq, in);
 	if (r < 0)
 		reply_problem(rq);
 }

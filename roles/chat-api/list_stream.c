@@ -3,9 +3,11 @@
  * A whole list as a stream: page after page over the slow connections, each sent before the next is
  * read, so that a long list costs the memory of one page and a slow reader waits alone.
  */
-#include "chat_api_private.h"
+#include "list_private.h"
 #include "base/hash.h"
 #include "base/json.h"
+
+#include <errno.h>
 
 enum { STREAM_WAIT_MS = 30 * 1000 };
 
@@ -38,13 +40,21 @@ static FIBER int stream_page(struct request *rq, const struct task_list *list, b
 	return r;
 }
 
-static void go_on_after(struct task_list_query *query, const struct task_list *page)
+/* The place outlives the page's rows, which a title in it is a view of. */
+static int go_on_after(struct list_request *in, const struct task_list *page)
 {
+	struct task_position *place = &in->query.position;
+
 	if (page->n == 0)
-		return;
-	query->after = true;
-	query->after_created_at_us = page->tasks[page->n - 1].created_at_us;
-	query->after_id = page->tasks[page->n - 1].id;
+		return 0;
+	if (page->last.text.n > sizeof(in->place_text))
+		return -EIO;
+	*place = page->last;
+	if (place->text.n > 0)
+		memcpy(in->place_text, page->last.text.p, place->text.n);
+	place->text.p = in->place_text;
+	in->query.after = true;
+	return 0;
 }
 
 /* The rows of the page before are given back first. */
@@ -55,19 +65,45 @@ static FIBER int next_page(struct request *rq, struct list_request *in, struct a
 
 	arena_reset(arena);
 	int r = task_store_list_wait(app_db(rq->app), arena, &in->query, &list, &rq->err);
+	if (r == 0)
+		r = go_on_after(in, &list);
 	if (r < 0)
 		return r;
-	*ret_is_last = list.n < STREAM_PAGE;
-	go_on_after(&in->query, &list);
+	*ret_is_last = !list.has_more;
 	return stream_page(rq, &list, false, *ret_is_last);
 }
 
-/* What stands around the rows: an array, or an object when the client asked for the envelope. */
-static void write_stream_end(struct buf *out, const struct list_request *in, int64_t total)
+static FIBER int stream_deleted(struct request *rq, const struct list_request *in,
+				struct arena *arena, struct buf *out)
 {
+	const struct deleted_task *deleted = NULL;
+	size_t n = 0;
+
+	arena_reset(arena);
+	int r = list_read_deleted(rq, in, arena, &deleted, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct json_out o;
+
+		if (!in->envelope || i > 0)
+			buf_append_char(out, ',');
+		json_out_init(&o, out);
+		deleted_write_json(&o, &deleted[i]);
+	}
+	return r;
+}
+
+/* What stands around the rows: an array, or an object when the client asked for the envelope. The
+ * tombstones are the last rows of the array, or an array of their own. */
+static FIBER int write_stream_end(struct request *rq, const struct list_request *in,
+				  struct arena *arena, int64_t total, struct buf *out)
+{
+	if (in->envelope && in->deleted)
+		buf_append_str(out, STR("],\"deleted\":["));
+	int r = stream_deleted(rq, in, arena, out);
 	buf_append_char(out, ']');
-	if (in->envelope == 1)
+	if (in->envelope)
 		buf_printf(out, ",\"count\":%lld,\"next_cursor\":null}", (long long)total);
+	return r < 0 ? r : buf_status(out);
 }
 
 /* The answer has begun: from here on a failure can only cut it short. */
@@ -78,17 +114,16 @@ static FIBER int stream_all(struct request *rq, struct list_request *in,
 	bool is_last = false;
 	struct buf frame;
 
-	buf_init(&frame, 128);
+	buf_init(&frame, LIST_JSON_MAX);
 	buf_append_str(&frame, in->envelope == 1 ? STR("{\"tasks\":[") : STR("["));
 	http_reply_chunk(rq->http, &frame);
 	int r = stream_page(rq, first, true, false);
 	while (r == 0 && !is_last)
 		r = next_page(rq, in, arena, &is_last);
-	if (r == 0) {
-		write_stream_end(&frame, in, total);
-		r = buf_status(&frame);
+	if (r == 0)
+		r = write_stream_end(rq, in, arena, total, &frame);
+	if (r == 0)
 		http_reply_chunk(rq->http, &frame);
-	}
 	buf_done(&frame);
 	return r;
 }
@@ -131,10 +166,11 @@ FIBER int list_stream(struct request *rq, struct list_request *in, const struct 
 {
 	struct chat_api *api = app_role_state(rq->app);
 
-	int r = stream_enter(rq, api);
+	int r = go_on_after(in, first);
+	if (r == 0)
+		r = stream_enter(rq, api);
 	if (r < 0)
 		return r;
-	go_on_after(&in->query, first);
 	in->query.slow = true;
 	reply_stream_begin(rq, 200);
 	if (stream_all(rq, in, first, arena) < 0)

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-struct str task_etag(struct arena *arena, int64_t version)
+struct str version_etag(struct arena *arena, int64_t version)
 {
 	return arena_printf(arena, "\"%lld\"", (long long)version);
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields of a task: what clients may send, in which bounds, and how the API shows it. The table
- * below is the only place that knows the names of a create's body; old spellings (is_completed,
- * critical, normal) are accepted here and nowhere else.
+ * How a task is shown. The table of fields is the only place that knows their names and order: the
+ * JSON of the API, the changes that events tell, and whether a write changes anything come from it.
  */
 #include "domain/task.h"
 
-#include "base/time.h"
+#include "base/buf.h"
+#include "base/macro.h"
+#include "domain/recurrence.h"
 
 #include <errno.h>
 
 const struct err_kind ERR_TASK_NOT_FOUND = { "task_not_found", 404, ENOENT, "Task not found" };
 const struct err_kind ERR_TASK_QUOTA = { "task_quota", 422, EDQUOT, "Task quota reached" };
+
+enum { FIELD_JSON_MAX = 32 * 1024 };
 
 static const struct str PRIORITY_NAMES[_TASK_PRIORITY_MAX] = {
 	[TASK_LOW] = STR_INIT("low"),
@@ -20,61 +23,22 @@ static const struct str PRIORITY_NAMES[_TASK_PRIORITY_MAX] = {
 	[TASK_URGENT] = STR_INIT("urgent"),
 };
 
+static const struct str MODE_NAMES[_TASK_RECUR_MAX] = {
+	[TASK_RECUR_DUE] = STR_INIT("due"),
+	[TASK_RECUR_COMPLETION] = STR_INIT("completion"),
+};
+
 struct str task_priority_name(enum task_priority p)
 {
 	return PRIORITY_NAMES[p];
 }
 
-struct create_input {
-	struct json_str title, description, priority, status;
-	struct json_bool completed, is_completed;
-};
-
-#define CREATE_FIELD(member, kind) JSON_FIELD(struct create_input, member, #member, kind)
-
-static const struct json_field CREATE_FIELDS[] = {
-	CREATE_FIELD(title, JSON_KIND_STR),
-	CREATE_FIELD(description, JSON_KIND_STR),
-	CREATE_FIELD(priority, JSON_KIND_STR),
-	CREATE_FIELD(status, JSON_KIND_STR),
-	CREATE_FIELD(completed, JSON_KIND_BOOL),
-	CREATE_FIELD(is_completed, JSON_KIND_BOOL),
-	JSON_FIELD_END,
-};
-
-static int parse_title(const struct json_str *in, struct str *ret_title, struct err *reterr)
+struct str task_recurrence_mode_name(enum task_recurrence_mode m)
 {
-	if (in->state == JSON_ABSENT)
-		return err_set(reterr, &ERR_INVALID, "body.title", "title is required");
-	if (in->state == JSON_NULL)
-		return err_set(reterr, &ERR_INVALID, "body.title",
-			       "title must be a string, not null");
-	struct str title = utf8_trim(in->v);
-	if (title.n == 0)
-		return err_set(reterr, &ERR_INVALID, "body.title", "title must not be blank");
-	if (utf8_count(title) > TASK_TITLE_MAX)
-		return err_set(reterr, &ERR_INVALID, "body.title",
-			       "title must have at most %d characters", TASK_TITLE_MAX);
-	*ret_title = title;
-	return 0;
+	return MODE_NAMES[m];
 }
 
-static int parse_description(const struct json_str *in, struct str *ret_description,
-			     struct err *reterr)
-{
-	if (in->state != JSON_SET) {
-		*ret_description = (struct str){ NULL, 0 };
-		return 0;
-	}
-	if (utf8_count(in->v) > TASK_DESCRIPTION_MAX)
-		return err_set(reterr, &ERR_INVALID, "body.description",
-			       "description must have at most %d characters", TASK_DESCRIPTION_MAX);
-	*ret_description = in->v;
-	return 0;
-}
-
-static int parse_priority(const struct json_str *in, enum task_priority *ret_priority,
-			  struct err *reterr)
+int task_priority_parse(struct str name, enum task_priority *ret)
 {
 	static const struct {
 		struct str name;
@@ -82,114 +46,285 @@ static int parse_priority(const struct json_str *in, enum task_priority *ret_pri
 	} OLD_NAMES[] = { { STR_INIT("critical"), TASK_URGENT },
 			  { STR_INIT("normal"), TASK_MEDIUM } };
 
-	if (in->state != JSON_SET) {
-		*ret_priority = TASK_MEDIUM;
-		return 0;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(PRIORITY_NAMES); i++) {
-		if (str_eq(in->v, PRIORITY_NAMES[i])) {
-			*ret_priority = (enum task_priority)i;
+		if (str_eq(name, PRIORITY_NAMES[i])) {
+			*ret = (enum task_priority)i;
 			return 0;
 		}
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(OLD_NAMES); i++) {
-		if (str_eq(in->v, OLD_NAMES[i].name)) {
-			*ret_priority = OLD_NAMES[i].priority;
+		if (str_eq(name, OLD_NAMES[i].name)) {
+			*ret = OLD_NAMES[i].priority;
 			return 0;
 		}
 	}
-	return err_set(reterr, &ERR_INVALID, "body.priority",
-		       "priority must be low, medium, high or urgent");
+	return -EINVAL;
 }
 
-/* The three spellings of "is it done"; when several are sent they must agree. */
-static int parse_completed(const struct json_bool *completed, const struct json_bool *is_completed,
-			   const struct json_str *status, bool *ret_set, bool *ret_completed,
-			   struct err *reterr)
+struct str task_recurrence_word(struct str rule_text)
 {
-	bool set = completed->state == JSON_SET, value = set && completed->v;
+	static const struct str WORDS[] = { STR_INIT("daily"), STR_INIT("weekly"),
+					    STR_INIT("monthly"), STR_INIT("yearly") };
+	char text[RECURRENCE_FORMAT_SIZE];
+	struct recurrence rule;
 
-	if (is_completed->state == JSON_SET) {
-		if (set && is_completed->v != value)
-			return err_set(reterr, &ERR_INVALID, "body.is_completed",
-				       "is_completed contradicts completed");
-		set = true;
-		value = is_completed->v;
+	for (size_t i = 0; i < ARRAY_SIZE(WORDS) && rule_text.p != NULL; i++) {
+		if (recurrence_from_word(WORDS[i], 1, "", &rule, NULL) < 0)
+			continue;
+		if (str_eq((struct str){ text, recurrence_format(&rule, text) }, rule_text))
+			return WORDS[i];
 	}
-	if (status->state == JSON_SET) {
-		bool is_done = str_eq(status->v, STR("completed"));
-		if (!is_done && !str_eq(status->v, STR("pending")))
-			return err_set(reterr, &ERR_INVALID, "body.status",
-				       "status must be pending or completed");
-		if (set && is_done != value)
-			return err_set(reterr, &ERR_INVALID, "body.status",
-				       "status contradicts completed");
-		set = true;
-		value = is_done;
-	}
-	*ret_set = set;
-	*ret_completed = value;
-	return 0;
+	return (struct str){ NULL, 0 };
 }
 
-int task_parse_create(struct arena *arena, struct str body, struct task *ret, struct err *reterr)
+static void id_of(struct json_out *o, const struct task *t)
 {
-	struct create_input in = { 0 };
-	struct task t = { 0 };
-	bool is_set;
-
-	int r = json_parse(arena, body, "body", CREATE_FIELDS, &in, reterr);
-	if (r < 0)
-		return r;
-	r = parse_title(&in.title, &t.title, reterr);
-	if (r < 0)
-		return r;
-	r = parse_description(&in.description, &t.description, reterr);
-	if (r < 0)
-		return r;
-	r = parse_priority(&in.priority, &t.priority, reterr);
-	if (r < 0)
-		return r;
-	r = parse_completed(&in.completed, &in.is_completed, &in.status, &is_set, &t.completed,
-			    reterr);
-	if (r < 0)
-		return r;
-	*ret = t;
-	return 0;
+	json_i64(o, t->id);
 }
 
-int task_parse_complete(struct arena *arena, struct str body, bool *ret_set, bool *ret_completed,
-			struct err *reterr)
+static void user_id_of(struct json_out *o, const struct task *t)
 {
-	struct create_input in = { 0 };
+	json_str(o, t->user_id);
+}
 
-	if (str_trim(body).n == 0) {
-		*ret_set = false;
-		return 0;
+static void str_or_null(struct json_out *o, struct str s)
+{
+	if (s.p != NULL)
+		json_str(o, s);
+	else
+		json_null(o);
+}
+
+static void i64_or_null(struct json_out *o, int64_t v)
+{
+	if (v != 0)
+		json_i64(o, v);
+	else
+		json_null(o);
+}
+
+static void title_of(struct json_out *o, const struct task *t)
+{
+	str_or_null(o, t->title);
+}
+
+static void description_of(struct json_out *o, const struct task *t)
+{
+	str_or_null(o, t->description);
+}
+
+static void completed_of(struct json_out *o, const struct task *t)
+{
+	json_bool(o, t->completed);
+}
+
+static void created_at_of(struct json_out *o, const struct task *t)
+{
+	json_time(o, t->created_at_us);
+}
+
+static void updated_at_of(struct json_out *o, const struct task *t)
+{
+	json_time(o, t->updated_at_us);
+}
+
+static void status_of(struct json_out *o, const struct task *t)
+{
+	json_str(o, t->completed ? STR("completed") : STR("pending"));
+}
+
+static void completed_at_of(struct json_out *o, const struct task *t)
+{
+	if (t->completed)
+		json_time(o, t->completed_at_us);
+	else
+		json_null(o);
+}
+
+static void priority_of(struct json_out *o, const struct task *t)
+{
+	json_str(o, PRIORITY_NAMES[t->priority]);
+}
+
+static void tags_of(struct json_out *o, const struct task *t)
+{
+	json_begin_array(o);
+	for (size_t i = 0; i < t->n_tags; i++)
+		json_str(o, t->tags[i]);
+	json_end_array(o);
+}
+
+static void due_date_of(struct json_out *o, const struct task *t)
+{
+	task_date_write_json(o, &t->due);
+}
+
+static void time_zone_of(struct json_out *o, const struct task *t)
+{
+	str_or_null(o, t->time_zone);
+}
+
+static void reminders_of(struct json_out *o, const struct task *t)
+{
+	json_begin_array(o);
+	for (size_t i = 0; i < t->n_reminders; i++)
+		reminder_write_json(o, &t->reminders[i]);
+	json_end_array(o);
+}
+
+static void recurrence_of(struct json_out *o, const struct task *t)
+{
+	str_or_null(o, task_recurrence_word(t->recurrence_rule));
+}
+
+static void recurrence_rule_of(struct json_out *o, const struct task *t)
+{
+	str_or_null(o, t->recurrence_rule);
+}
+
+static void recurrence_mode_of(struct json_out *o, const struct task *t)
+{
+	if (t->recurrence_rule.p != NULL)
+		json_str(o, MODE_NAMES[t->recurrence_mode]);
+	else
+		json_null(o);
+}
+
+static void recurrence_end_of(struct json_out *o, const struct task *t)
+{
+	task_date_write_json(o, &t->recurrence_end);
+}
+
+static void series_id_of(struct json_out *o, const struct task *t)
+{
+	char text[UUID_TEXT_SIZE];
+
+	if (t->occurrence == 0) {
+		json_null(o);
+		return;
 	}
-	int r = json_parse(arena, body, "body", CREATE_FIELDS, &in, reterr);
-	if (r < 0)
-		return r;
-	return parse_completed(&in.completed, &in.is_completed, &in.status, ret_set, ret_completed,
-			       reterr);
+	uuid_format(&t->series_id, text);
+	json_str(o, str_from(text));
+}
+
+static void occurrence_of(struct json_out *o, const struct task *t)
+{
+	i64_or_null(o, t->occurrence);
+}
+
+static void parent_of(struct json_out *o, const struct task *t)
+{
+	i64_or_null(o, t->parent_task_id);
+}
+
+static void version_of(struct json_out *o, const struct task *t)
+{
+	json_i64(o, t->version);
+}
+
+/* The first seven are those of the API's first version, in its order. */
+static const struct {
+	struct str name;
+	void (*write)(struct json_out *o, const struct task *t);
+	bool is_content; /* a client can change it, directly or not: events tell */
+} FIELDS[] = {
+	{ STR_INIT("id"), id_of, false },
+	{ STR_INIT("user_id"), user_id_of, false },
+	{ STR_INIT("title"), title_of, true },
+	{ STR_INIT("description"), description_of, true },
+	{ STR_INIT("completed"), completed_of, true },
+	{ STR_INIT("created_at"), created_at_of, false },
+	{ STR_INIT("updated_at"), updated_at_of, false },
+	{ STR_INIT("status"), status_of, false },
+	{ STR_INIT("completed_at"), completed_at_of, true },
+	{ STR_INIT("priority"), priority_of, true },
+	{ STR_INIT("tags"), tags_of, true },
+	{ STR_INIT("due_date"), due_date_of, true },
+	{ STR_INIT("time_zone"), time_zone_of, true },
+	{ STR_INIT("reminders"), reminders_of, true },
+	{ STR_INIT("recurrence"), recurrence_of, false },
+	{ STR_INIT("recurrence_rule"), recurrence_rule_of, true },
+	{ STR_INIT("recurrence_mode"), recurrence_mode_of, true },
+	{ STR_INIT("recurrence_end_date"), recurrence_end_of, true },
+	{ STR_INIT("series_id"), series_id_of, true },
+	{ STR_INIT("occurrence"), occurrence_of, true },
+	{ STR_INIT("parent_task_id"), parent_of, true },
+	{ STR_INIT("version"), version_of, false },
+};
+
+void task_write_fields(struct json_out *o, const struct task *t)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(FIELDS); i++) {
+		json_key(o, FIELDS[i].name);
+		FIELDS[i].write(o, t);
+	}
 }
 
 void task_write_json(struct json_out *o, const struct task *t)
 {
 	json_begin_object(o);
-	json_key_i64(o, STR("id"), t->id);
-	json_key_str(o, STR("user_id"), t->user_id);
-	json_key_str(o, STR("title"), t->title);
-	json_key_str_or_null(o, STR("description"), t->description);
-	json_key_bool(o, STR("completed"), t->completed);
-	json_key_time(o, STR("created_at"), t->created_at_us);
-	json_key_time(o, STR("updated_at"), t->updated_at_us);
-	json_key_str(o, STR("status"), t->completed ? STR("completed") : STR("pending"));
-	if (t->completed)
-		json_key_time(o, STR("completed_at"), t->completed_at_us);
-	else
-		json_key_null(o, STR("completed_at"));
-	json_key_str(o, STR("priority"), PRIORITY_NAMES[t->priority]);
-	json_key_i64(o, STR("version"), t->version);
+	task_write_fields(o, t);
 	json_end_object(o);
+}
+
+/* The field as JSON, in a buffer that is used again for each field. */
+static struct str field_json(struct buf *b, size_t field, const struct task *t)
+{
+	struct json_out o;
+
+	buf_clear(b);
+	json_out_init(&o, b);
+	if (t != NULL)
+		FIELDS[field].write(&o, t);
+	else
+		json_null(&o);
+	return buf_str(b);
+}
+
+/* Of a new task only what is there is news. */
+static bool is_news(struct str before, struct str after, bool is_new)
+{
+	if (is_new)
+		return !str_eq(after, STR("null")) && !str_eq(after, STR("[]"));
+	return !str_eq(before, after);
+}
+
+int task_write_changes(struct json_out *o, const struct task *before, const struct task *after)
+{
+	struct buf was, is;
+	int r = 0;
+
+	buf_init(&was, FIELD_JSON_MAX);
+	buf_init(&is, FIELD_JSON_MAX);
+	json_begin_object(o);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(FIELDS); i++) {
+		if (!FIELDS[i].is_content)
+			continue;
+		struct str a = field_json(&was, i, before), b = field_json(&is, i, after);
+		if (buf_status(&was) < 0 || buf_status(&is) < 0)
+			r = -ENOMEM;
+		if (r < 0 || !is_news(a, b, before == NULL))
+			continue;
+		json_key(o, FIELDS[i].name);
+		json_begin_object(o);
+		json_key_raw(o, STR("before"), a);
+		json_key_raw(o, STR("after"), b);
+		json_end_object(o);
+	}
+	json_end_object(o);
+	buf_done(&was);
+	buf_done(&is);
+	return r;
+}
+
+bool task_same_content(const struct task *a, const struct task *b)
+{
+	struct buf nothing;
+	struct json_out o;
+
+	buf_init(&nothing, FIELD_JSON_MAX * 4);
+	json_out_init(&o, &nothing);
+	bool is_same = task_write_changes(&o, a, b) == 0 && str_eq(buf_str(&nothing), STR("{}"));
+	buf_done(&nothing);
+	return is_same;
 }

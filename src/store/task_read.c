@@ -1,148 +1,149 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reads of tasks, and ids for new ones. Rows become struct task without copying: strings are
- * views into the result, which the arena frees.
+ * What a write reads first, in one segment, and ids for new tasks.
  */
 #include "idempotency_private.h"
+#include "preferences_private.h"
 #include "results_private.h"
 #include "store/tasks.h"
+#include "task_row_private.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#define COLUMNS \
-	"id, title, description, completed, completed_at, priority, version, created_at, updated_at"
-enum {
-	COL_ID,
-	COL_TITLE,
-	COL_DESCRIPTION,
-	COL_COMPLETED,
-	COL_COMPLETED_AT,
-	COL_PRIORITY,
-	COL_VERSION,
-	COL_CREATED_AT,
-	COL_UPDATED_AT
-};
-
-#define NEWEST_FIRST " ORDER BY created_at DESC, id DESC LIMIT "
-
 static const struct db_statement GET = {
 	"task_get",
-	"SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1 AND id = $2",
+	"SELECT " TASK_COLUMNS " FROM todod.tasks t" REMINDERS_OF_TASK
+	" WHERE t.user_id = $1 AND t.id = $2",
 	2,
 };
-static const struct db_statement LIST_FIRST = {
-	"task_list_first",
-	"SELECT " COLUMNS " FROM todod.tasks WHERE user_id = $1" NEWEST_FIRST "$2",
+static const struct db_statement KNOWN_TAGS = {
+	"tags_known",
+	"SELECT key, name FROM todod.tags WHERE user_id = $1 AND key = ANY($2)",
 	2,
-};
-static const struct db_statement LIST_AFTER = {
-	"task_list_after",
-	"SELECT " COLUMNS
-	" FROM todod.tasks WHERE user_id = $1 AND (created_at, id) < ($3, $4)" NEWEST_FIRST "$2",
-	4,
-};
-static const struct db_statement COUNT = {
-	"task_count",
-	"SELECT tasks FROM todod.user_counters WHERE user_id = $1",
-	1,
 };
 static const struct db_statement NEXT_ID_BLOCK = { "task_id_block",
 						   "SELECT nextval('todod.task_id_blocks')", 0 };
 
-static void read_task(const struct db_result *r, int row, struct str user_id, struct task *ret)
+/* A question as a segment; [..] of what was not asked is -1. */
+struct reading {
+	struct db_param task[2], key[IDEMPOTENCY_LOOKUP_PARAMS], preferences[1], tags[2];
+	struct db_query queries[DB_SEGMENT_MAX];
+	struct db_result *results[DB_SEGMENT_MAX];
+	int n, at_task, at_key, at_preferences, at_tags;
+};
+
+static int ask(struct reading *r, const struct db_statement *s, const struct db_param *params)
 {
-	*ret = (struct task){
-		.id = db_i64(r, row, COL_ID),
-		.user_id = user_id,
-		.title = db_text(r, row, COL_TITLE),
-		.description = results_text(r, row, COL_DESCRIPTION),
-		.completed = db_bool(r, row, COL_COMPLETED),
-		.completed_at_us = db_is_null(r, row, COL_COMPLETED_AT)
-					   ? 0
-					   : db_time(r, row, COL_COMPLETED_AT),
-		.priority = (enum task_priority)db_i64(r, row, COL_PRIORITY),
-		.version = db_i64(r, row, COL_VERSION),
-		.created_at_us = db_time(r, row, COL_CREATED_AT),
-		.updated_at_us = db_time(r, row, COL_UPDATED_AT),
-	};
+	r->queries[r->n] = (struct db_query){ s, params };
+	return r->n++;
 }
 
-int task_store_get_wait(struct db *db, struct arena *arena, struct str user_id, int64_t id,
-			const struct idempotency_key *key, struct task_lookup *ret,
-			struct err *reterr)
+static int keys_param(struct arena *arena, const struct tag_name *tags, size_t n,
+		      struct db_param *ret)
 {
-	const struct db_param params[] = { DB_PARAM_TEXT(user_id), DB_PARAM_I64(id) };
-	struct db_param key_params[IDEMPOTENCY_LOOKUP_PARAMS];
-	const struct db_query queries[] = { { &GET, params }, { &IDEMPOTENCY_LOOKUP, key_params } };
-	const struct db_segment segment = { .user_id = user_id,
-					    .queries = queries,
-					    .n_queries = key ? 2 : 1 };
-	struct db_result *results[2];
-	struct task_lookup found = { .found = false };
-	int r;
+	struct str *keys = arena_alloc(arena, n * sizeof(*keys));
 
-	if (key)
-		idempotency_lookup_params(key, key_params);
-	r = db_run_wait(db, &segment, results, NULL, reterr);
-	if (r == 0)
-		r = results_keep(arena, results, segment.n_queries, reterr);
-	if (r < 0)
-		return r;
-	found.found = db_rows(results[0]) == 1;
-	if (found.found)
-		read_task(results[0], 0, user_id, &found.task);
-	if (key)
-		found.answered = idempotency_read(results[1], key, &found.answer);
-	*ret = found;
-	return 0;
-}
-
-static int read_list(struct arena *arena, const struct db_result *rows,
-		     const struct db_result *count, struct str user_id, struct task_list *ret,
-		     struct err *reterr)
-{
-	int n = db_rows(rows);
-	struct task *tasks = arena_alloc(arena, (size_t)n * sizeof(*tasks));
-
-	if (!tasks) {
-		err_unavailable(reterr, 1, "out of memory");
+	if (!keys)
 		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		keys[i] = tags[i].key;
+	return db_param_texts(arena, keys, n, ret);
+}
+
+static int prepare(struct reading *r, struct arena *arena, const struct task_question *q)
+{
+	r->n = 0;
+	r->at_task = r->at_key = r->at_preferences = r->at_tags = -1;
+	if (q->task_id) {
+		r->task[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
+		r->task[1] = (struct db_param)DB_PARAM_I64(q->task_id);
+		r->at_task = ask(r, &GET, r->task);
 	}
-	for (int i = 0; i < n; i++)
-		read_task(rows, i, user_id, &tasks[i]);
-	ret->tasks = tasks;
-	ret->n = (size_t)n;
-	/* Who never had a task has no counter. */
-	ret->total = db_rows(count) == 1 ? db_i64(count, 0, 0) : 0;
+	if (q->key) {
+		idempotency_lookup_params(q->key, r->key);
+		r->at_key = ask(r, &IDEMPOTENCY_LOOKUP, r->key);
+	}
+	if (q->wants_preferences) {
+		r->preferences[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
+		r->at_preferences = ask(r, &PREFERENCES_GET, r->preferences);
+	}
+	if (q->n_tags) {
+		r->tags[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
+		r->at_tags = ask(r, &KNOWN_TAGS, r->tags);
+		return keys_param(arena, q->tags, q->n_tags, &r->tags[1]);
+	}
 	return 0;
 }
 
-int task_store_list_wait(struct db *db, struct arena *arena, const struct task_list_query *query,
-			 struct task_list *ret, struct err *reterr)
+static int read_known_tags(struct arena *arena, const struct db_result *r, struct task_lookup *ret)
 {
-	const struct db_param params[] = {
-		DB_PARAM_TEXT(query->user_id),
-		DB_PARAM_I64(query->limit),
-		DB_PARAM_TIME(query->after_created_at_us),
-		DB_PARAM_I64(query->after_id),
-	};
-	const struct db_query queries[] = { { query->after ? &LIST_AFTER : &LIST_FIRST, params },
-					    { &COUNT, params } };
-	const struct db_segment segment = {
-		.user_id = query->user_id,
-		.queries = queries,
-		.n_queries = 2,
-		.slow = query->slow,
-	};
-	struct db_result *results[2];
-	int r;
+	size_t n = (size_t)db_rows(r);
+	struct tag_name *tags = arena_alloc(arena, n * sizeof(*tags));
 
-	assert(query->limit >= 1 && query->limit <= TASK_LIST_MAX);
-	r = db_run_wait(db, &segment, results, NULL, reterr);
-	if (r == 0)
-		r = results_keep(arena, results, 2, reterr);
-	return r < 0 ? r : read_list(arena, results[0], results[1], query->user_id, ret, reterr);
+	if (!tags)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		tags[i].key = db_text(r, (int)i, 0);
+		tags[i].name = db_text(r, (int)i, 1);
+	}
+	ret->known_tags = tags;
+	ret->n_known_tags = n;
+	return 0;
+}
+
+static int read_task(struct arena *arena, const struct db_result *r, struct str user_id,
+		     struct task_lookup *ret, struct err *reterr)
+{
+	const struct task *tasks;
+	size_t n;
+	int e = task_rows_read(arena, r, user_id, &tasks, &n, reterr);
+
+	if (e == 0 && n == 1) {
+		ret->found = true;
+		ret->task = tasks[0];
+	}
+	return e;
+}
+
+static int read_answers(const struct reading *r, struct arena *arena, const struct task_question *q,
+			struct task_lookup *ret, struct err *reterr)
+{
+	int e = 0;
+
+	if (r->at_task >= 0)
+		e = read_task(arena, r->results[r->at_task], q->user_id, ret, reterr);
+	if (e < 0)
+		return e;
+	if (r->at_key >= 0)
+		ret->answered = idempotency_read(r->results[r->at_key], q->key, &ret->answer);
+	if (r->at_preferences >= 0)
+		preferences_read(r->results[r->at_preferences], &ret->preferences);
+	if (r->at_tags >= 0 && read_known_tags(arena, r->results[r->at_tags], ret) < 0)
+		return err_unavailable(reterr, 1, "out of memory");
+	return 0;
+}
+
+int task_store_read_wait(struct db *db, struct arena *arena, const struct task_question *question,
+			 struct task_lookup *ret, struct err *reterr)
+{
+	struct task_lookup found = { .preferences = PREFERENCES_DEFAULT };
+	struct reading r;
+
+	if (prepare(&r, arena, question) < 0)
+		return err_unavailable(reterr, 1, "out of memory");
+	assert(r.n > 0);
+	const struct db_segment segment = { .user_id = question->user_id,
+					    .queries = r.queries,
+					    .n_queries = (size_t)r.n };
+	int e = db_run_wait(db, &segment, r.results, NULL, reterr);
+	if (e == 0)
+		e = results_keep(arena, r.results, (size_t)r.n, reterr);
+	if (e == 0)
+		e = read_answers(&r, arena, question, &found, reterr);
+	if (e == 0)
+		*ret = found;
+	return e;
 }
 
 static int64_t ids_left(const struct task_ids *ids)

@@ -2,143 +2,289 @@
 /*
  * The writes of tasks, each one statement: the first part takes the row lock that decides (the
  * counter for a create, the task at its expected version else), and every other part selects from
- * it. So 0 rows mean that nothing at all happened, and a repeated key (23505) undoes the whole. A
- * counter row is locked last or alone, so writes cannot deadlock.
+ * it. So 0 rows mean that nothing at all happened, and a violation (a repeated key, a quota, a tag
+ * that came or went meanwhile) undoes the whole. Locks are taken in the order task, counter, tags,
+ * so writes cannot deadlock. A write that leaves tags and reminders alone has a statement without
+ * them.
  */
-#include "idempotency_private.h"
+#include "change_private.h"
+#include "task_row_private.h"
 #include "store/tasks.h"
 
-#include "domain/task_event.h"
+#include "base/unicode.h"
+#include "domain/search.h"
 
-#include <assert.h>
 #include <errno.h>
 
-/*
- * $1..$5 are the same in every write: user, task id, sequence, event id, event; then the partition.
- * What follows is the write's own, and last comes the key. w is the part that decides.
- */
-enum { P_USER, P_ID, P_VERSION, P_EVENT_ID, P_EVENT, P_PART, N_COMMON };
+/* The row: $15 id, $16 version, then in the order of add_row. */
+#define ROW_COLUMNS                                                                            \
+	"version, title, description, completed, completed_at, priority, updated_at, due_at, " \
+	"due_day, overdue_at, time_zone, tags, recurrence_rule, recurrence_mode, "             \
+	"recurrence_end_at, recurrence_end_day, series_id, series_start, occurrence, "         \
+	"parent_task_id, title_key, search"
+#define ROW_VALUES                                                                         \
+	"$16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, " \
+	"$32, $33, $34, $35, $36, $37::tsvector"
+enum { N_ROW = CHANGE_PARAMS + 23 };
 
-#define OUTBOX(source)                                                                \
-	"INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) " \
-	"SELECT $4, 'task-events', $6, user_id, $3, $5 FROM " source
+/* Behind the row: $38 created_at or the expected version, $39 quota of tasks (of a create), $40 how
+ * many new tags. */
+enum { N_LEAN = N_ROW + 3 };
 
-#define KEY(source, a, b, c, d, e, f, g, h)                                                   \
-	", k AS (INSERT INTO todod.idempotency_keys "                                         \
-	"(user_id, method, path, key, body_sha256, status, etag, location, answer) "          \
-	"SELECT user_id, $" #a ", $" #b ", $" #c ", $" #d ", $" #e ", $" #f ", $" #g ", $" #h \
-	" FROM " source ") "
+#define CREATE                                                                          \
+	"WITH w AS (INSERT INTO todod.user_counters AS c (user_id, tasks, tags) "       \
+	"VALUES ($1, 1, $40) ON CONFLICT (user_id) DO UPDATE SET tasks = c.tasks + 1, " \
+	"tags = c.tags + $40 WHERE c.tasks < $39 RETURNING user_id), "                  \
+	"t AS (INSERT INTO todod.tasks (user_id, id, created_at, " ROW_COLUMNS ") "     \
+	"SELECT user_id, $15, $38, " ROW_VALUES " FROM w RETURNING user_id, id)"
 
-#define CREATE                                                                                 \
-	"WITH w AS (INSERT INTO todod.user_counters AS c (user_id, tasks) VALUES ($1, 1) "     \
-	"ON CONFLICT (user_id) DO UPDATE SET tasks = c.tasks + 1 WHERE c.tasks < $14 "         \
-	"RETURNING user_id), "                                                                 \
-	"t AS (INSERT INTO todod.tasks (user_id, id, version, title, description, completed, " \
-	"completed_at, priority, created_at, updated_at) "                                     \
-	"SELECT user_id, $2, $3, $7, $8, $9, $10, $11, $12, $13 FROM w RETURNING user_id)"
+#define UPDATE                                                                       \
+	"WITH t AS (UPDATE todod.tasks SET (" ROW_COLUMNS ") = (" ROW_VALUES ") "    \
+	"WHERE user_id = $1 AND id = $15 AND version = $38 RETURNING user_id, id), " \
+	"w AS (UPDATE todod.user_counters c SET tags = c.tags + $40 FROM t "         \
+	"WHERE c.user_id = $1 AND $40 > 0 RETURNING c.user_id)"
 
-#define UPDATE                                                                           \
-	"WITH w AS (UPDATE todod.tasks SET version = $3, title = $7, description = $8, " \
-	"completed = $9, completed_at = $10, priority = $11, updated_at = $12 "          \
-	"WHERE user_id = $1 AND id = $2 AND version = $13 RETURNING user_id)"
+/* $41 to $43 new tags, $44 keys of tags the task gets, $45 of those it loses, $46 to $54 reminders
+ * that are new or other, $55 those that are gone. */
+#define DETAILS                                                                                    \
+	", nt AS (INSERT INTO todod.tags (user_id, key, name, color) SELECT w.user_id, n.* "       \
+	"FROM w, unnest($41, $42, $43) n(key, name, color)), "                                     \
+	"it AS (INSERT INTO todod.task_tags (user_id, key, task_id) SELECT t.user_id, k, t.id "    \
+	"FROM t, unnest($44) k), "                                                                 \
+	"dt AS (DELETE FROM todod.task_tags x USING t WHERE x.user_id = $1 AND x.task_id = t.id "  \
+	"AND x.key = ANY($45)), "                                                                  \
+	"ir AS (INSERT INTO todod.reminders AS r (user_id, task_id, id, remind_at, "               \
+	"offset_minutes, channels, status, sent_at, retry_count, last_error, version) "            \
+	"SELECT t.user_id, t.id, n.* FROM t, unnest($46, $47, $48, $49, $50, $51, $52, $53, "      \
+	"$54) n ON CONFLICT (user_id, task_id, id) DO UPDATE SET remind_at = excluded.remind_at, " \
+	"offset_minutes = excluded.offset_minutes, channels = excluded.channels, "                 \
+	"status = excluded.status, sent_at = excluded.sent_at, "                                   \
+	"retry_count = excluded.retry_count, last_error = excluded.last_error, "                   \
+	"version = excluded.version), "                                                            \
+	"dr AS (DELETE FROM todod.reminders r USING t WHERE r.user_id = $1 AND r.task_id = t.id "  \
+	"AND r.id = ANY($55))"
+enum { N_FULL = N_LEAN + 15 };
 
-#define DELETE                                                                                \
-	"WITH w AS (DELETE FROM todod.tasks WHERE user_id = $1 AND id = $2 AND version = $7 " \
-	"RETURNING user_id), "                                                                \
-	"c AS (UPDATE todod.user_counters c SET tasks = c.tasks - 1 FROM w "                  \
-	"WHERE c.user_id = w.user_id AND c.user_id = $1)"
+/* $15 id, $16 version, $17 completed, $18 completed_at, $19 updated_at, $20 expected version. */
+#define STATE                                                                \
+	"WITH t AS (UPDATE todod.tasks SET version = $16, completed = $17, " \
+	"completed_at = $18, updated_at = $19 "                              \
+	"WHERE user_id = $1 AND id = $15 AND version = $20 RETURNING user_id)"
+enum { N_STATE = CHANGE_PARAMS + 6 };
 
-enum { N_CREATE = N_COMMON + 8, N_UPDATE = N_COMMON + 7, N_DELETE = N_COMMON + 1 };
+/* $15 id, $16 expected version, $17 when. Tags and reminders of the task go with it. */
+#define DELETE                                                                                  \
+	"WITH t AS (DELETE FROM todod.tasks WHERE user_id = $1 AND id = $15 AND version = $16 " \
+	"RETURNING user_id), "                                                                  \
+	"d AS (INSERT INTO todod.deleted_tasks (user_id, deleted_at, id) "                      \
+	"SELECT user_id, $17, $15 FROM t), "                                                    \
+	"w AS (UPDATE todod.user_counters c SET tasks = c.tasks - 1 FROM t "                    \
+	"WHERE c.user_id = t.user_id AND c.user_id = $1)"
+enum { N_DELETE = CHANGE_PARAMS + 3 };
 
-static const struct db_statement CREATE_PLAIN = { "task_create", CREATE " " OUTBOX("t"), N_CREATE };
-static const struct db_statement CREATE_KEYED = {
-	"task_create_keyed",
-	CREATE KEY("t", 15, 16, 17, 18, 19, 20, 21, 22) OUTBOX("t"),
-	N_CREATE + IDEMPOTENCY_RECORD_PARAMS,
-};
-static const struct db_statement UPDATE_PLAIN = { "task_update", UPDATE " " OUTBOX("w"), N_UPDATE };
-static const struct db_statement UPDATE_KEYED = {
-	"task_update_keyed",
-	UPDATE KEY("w", 14, 15, 16, 17, 18, 19, 20, 21) OUTBOX("w"),
-	N_UPDATE + IDEMPOTENCY_RECORD_PARAMS,
-};
-static const struct db_statement DELETE_PLAIN = { "task_delete", DELETE " " OUTBOX("w"), N_DELETE };
-static const struct db_statement DELETE_KEYED = {
-	"task_delete_keyed",
-	DELETE KEY("w", 8, 9, 10, 11, 12, 13, 14, 15) OUTBOX("w"),
-	N_DELETE + IDEMPOTENCY_RECORD_PARAMS,
-};
-
-enum { N_PARAMS_MAX = N_CREATE + IDEMPOTENCY_RECORD_PARAMS };
-
-struct write {
-	struct db_param params[N_PARAMS_MAX];
-	int n;
-};
-
-static void add(struct write *w, struct db_param p)
-{
-	assert(w->n < N_PARAMS_MAX);
-	w->params[w->n++] = p;
-}
-
-static void add_common(struct write *w, const struct task_change *c)
-{
-	add(w, (struct db_param)DB_PARAM_TEXT(c->task->user_id));
-	add(w, (struct db_param)DB_PARAM_I64(c->task->id));
-	add(w, (struct db_param)DB_PARAM_I64(c->task->version));
-	add(w, (struct db_param)DB_PARAM_UUID(c->event_id));
-	add(w, (struct db_param)DB_PARAM_TEXT(c->event));
-	add(w, (struct db_param)DB_PARAM_I16(task_event_partition(c->task->user_id)));
-}
-
-static void add_content(struct write *w, const struct task *t)
-{
-	add(w, (struct db_param)DB_PARAM_TEXT(t->title));
-	if (t->description.p)
-		add(w, (struct db_param)DB_PARAM_TEXT(t->description));
-	else
-		add(w, (struct db_param)DB_PARAM_NULL(DB_TEXT));
-	add(w, (struct db_param)DB_PARAM_BOOL(t->completed));
-	if (t->completed)
-		add(w, (struct db_param)DB_PARAM_TIME(t->completed_at_us));
-	else
-		add(w, (struct db_param)DB_PARAM_NULL(DB_TIME));
-	add(w, (struct db_param)DB_PARAM_I16(t->priority));
-}
-
-/* Runs the write; *ret_n is how many events it left: 1, or 0 when the deciding part found nothing.
- */
-static FIBER int run(struct db *db, const struct task_change *c, struct write *w,
-		     const struct db_statement *plain, const struct db_statement *keyed,
-		     int64_t *ret_n, struct err *reterr)
-{
-	const struct db_statement *s = c->key ? keyed : plain;
-	const struct db_query query = { s, w->params };
-	const struct db_segment segment = { .user_id = c->task->user_id,
-					    .queries = &query,
-					    .n_queries = 1 };
-	struct db_result *result;
-	char constraint[64] = "";
-	int r;
-
-	if (c->key) {
-		assert(c->answer);
-		idempotency_record_params(c->key, c->answer, w->params + w->n);
-		w->n += IDEMPOTENCY_RECORD_PARAMS;
+/* [with a key] */
+#define BOTH(name, sql, n)                                                       \
+	{                                                                        \
+		{ name, sql CHANGE_OUTBOX("t"), n },                             \
+		{                                                                \
+			name "_keyed", sql CHANGE_KEY("t") CHANGE_OUTBOX("t"), n \
+		}                                                                \
 	}
-	assert(w->n == s->n_params);
-	r = db_run_wait(db, &segment, &result, constraint, reterr);
-	if (r == -EEXIST && !str_eq(str_from(constraint), STR("idempotency_keys_pkey"))) {
-		/* An id or an event id that is not new: ours to get right, never the client's. */
-		err_set(reterr, &ERR_INTERNAL, NULL, "unique violation of %s", constraint);
-		return -EIO;
+
+static const struct db_statement CREATE_LEAN[2] = BOTH("task_create", CREATE, N_LEAN);
+static const struct db_statement CREATE_FULL[2] = BOTH("task_create_full", CREATE DETAILS, N_FULL);
+static const struct db_statement UPDATE_LEAN[2] = BOTH("task_update", UPDATE, N_LEAN);
+static const struct db_statement UPDATE_FULL[2] = BOTH("task_update_full", UPDATE DETAILS, N_FULL);
+static const struct db_statement UPDATE_STATE[2] = BOTH("task_state", STATE, N_STATE);
+static const struct db_statement DELETE_ONE[2] = BOTH("task_delete", DELETE, N_DELETE);
+
+static const struct change_violation VIOLATIONS[] = {
+	{ "user_counters_tag_quota", -EDQUOT },
+	{ "tags_pkey", -ESTALE },     /* somebody else made the tag meanwhile */
+	{ "task_tags_tag", -ESTALE }, /* or removed it */
+	{ "task_tags_pkey", -ESTALE },
+	{ .constraint = NULL },
+};
+
+/* What changes in the tables beside the task's row. */
+struct details {
+	const struct reminder *reminders[REMINDERS_OF_TASK_MAX]; /* new or other */
+	struct uuid gone[REMINDERS_OF_TASK_MAX];
+	struct str added[TAGS_OF_TASK_MAX], removed[TAGS_OF_TASK_MAX]; /* keys */
+	size_t n_reminders, n_gone, n_added, n_removed;
+};
+
+static const struct reminder *find_reminder(const struct task *t, const struct uuid *id)
+{
+	for (size_t i = 0; t && i < t->n_reminders; i++)
+		if (memcmp(&t->reminders[i].id, id, sizeof(*id)) == 0)
+			return &t->reminders[i];
+	return NULL;
+}
+
+static void compare_reminders(const struct task_change *c, struct details *d)
+{
+	for (size_t i = 0; i < c->after->n_reminders; i++) {
+		const struct reminder *r = &c->after->reminders[i];
+		const struct reminder *was = find_reminder(c->before, &r->id);
+
+		if (!was || was->version != r->version)
+			d->reminders[d->n_reminders++] = r;
 	}
-	if (r < 0)
-		return r;
-	*ret_n = db_affected(result);
-	db_result_free(result);
-	return 0;
+	for (size_t i = 0; c->before && i < c->before->n_reminders; i++)
+		if (!find_reminder(c->after, &c->before->reminders[i].id))
+			d->gone[d->n_gone++] = c->before->reminders[i].id;
+}
+
+static int fold_tags(struct arena *arena, const struct task *t, struct str keys[TAGS_OF_TASK_MAX])
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && t && i < t->n_tags; i++)
+		r = unicode_fold_case(arena, t->tags[i], &keys[i]);
+	return r;
+}
+
+static bool has_key(const struct str *keys, size_t n, struct str key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(keys[i], key))
+			return true;
+	return false;
+}
+
+static int compare_tags(struct arena *arena, const struct task_change *c, struct details *d)
+{
+	struct str was[TAGS_OF_TASK_MAX], is[TAGS_OF_TASK_MAX];
+	size_t n_was = c->before ? c->before->n_tags : 0, n_is = c->after->n_tags;
+	int r = fold_tags(arena, c->before, was);
+
+	if (r == 0)
+		r = fold_tags(arena, c->after, is);
+	for (size_t i = 0; r == 0 && i < n_is; i++)
+		if (!has_key(was, n_was, is[i]))
+			d->added[d->n_added++] = is[i];
+	for (size_t i = 0; r == 0 && i < n_was; i++)
+		if (!has_key(is, n_is, was[i]))
+			d->removed[d->n_removed++] = was[i];
+	return r;
+}
+
+static void add_date(struct change_params *p, const struct task_date *d)
+{
+	change_add_time(p, d->at_us, d->kind != TASK_DATE_NONE);
+	change_add_i32(p, d->kind == TASK_DATE_DAY ? d->day : INT64_MIN, INT64_MIN);
+}
+
+static void add_tags(struct change_params *p, const struct task *t)
+{
+	struct str lines = task_tag_lines(p->arena, t);
+
+	if (!lines.p)
+		p->status = err_unavailable(p->reterr, 1, "out of memory");
+	change_add_text(p, lines);
+}
+
+static void add_series(struct change_params *p, const struct task *t)
+{
+	bool recurs = t->occurrence != 0;
+
+	change_add_text(p, t->recurrence_rule);
+	change_add(p, (struct db_param)DB_PARAM_I16(t->recurrence_mode));
+	add_date(p, &t->recurrence_end);
+	change_add(p, recurs ? (struct db_param)DB_PARAM_UUID(t->series_id)
+			     : (struct db_param)DB_PARAM_NULL(DB_UUID));
+	change_add(p, recurs ? (struct db_param)DB_PARAM_I64(t->series_start_s)
+			     : (struct db_param)DB_PARAM_NULL(DB_I64));
+	change_add_i32(p, t->occurrence, 0);
+	change_add_i64(p, t->parent_task_id, 0);
+}
+
+static void add_search(struct change_params *p, const struct task *t)
+{
+	struct str key = STR(""), vector = STR("");
+
+	if (search_sort_key(p->arena, t->title, &key) < 0 ||
+	    search_vector(p->arena, t->title, t->description, &vector) < 0)
+		p->status = err_unavailable(p->reterr, 1, "out of memory");
+	change_add_text(p, key);
+	change_add_text(p, vector);
+}
+
+static void add_row(struct change_params *p, const struct task *t)
+{
+	change_add(p, (struct db_param)DB_PARAM_I64(t->id));
+	change_add(p, (struct db_param)DB_PARAM_I64(t->version));
+	change_add_text(p, t->title);
+	change_add_text(p, t->description);
+	change_add(p, (struct db_param)DB_PARAM_BOOL(t->completed));
+	change_add_time(p, t->completed_at_us, t->completed);
+	change_add(p, (struct db_param)DB_PARAM_I16(t->priority));
+	change_add(p, (struct db_param)DB_PARAM_TIME(t->updated_at_us));
+	add_date(p, &t->due);
+	change_add_time(p, t->overdue_at_us, t->due.kind != TASK_DATE_NONE);
+	change_add_text(p, t->time_zone);
+	add_tags(p, t);
+	add_series(p, t);
+	add_search(p, t);
+}
+
+static void add_new_tags(struct change_params *p, const struct task_change *c)
+{
+	struct str keys[TAGS_OF_TASK_MAX], names[TAGS_OF_TASK_MAX], colors[TAGS_OF_TASK_MAX];
+
+	for (size_t i = 0; i < c->n_new_tags; i++) {
+		keys[i] = c->new_tags[i].key;
+		names[i] = c->new_tags[i].name;
+		colors[i] = TAG_COLOR_DEFAULT;
+	}
+	change_add_texts(p, keys, c->n_new_tags);
+	change_add_texts(p, names, c->n_new_tags);
+	change_add_texts(p, colors, c->n_new_tags);
+}
+
+static void add_reminders(struct change_params *p, const struct details *d)
+{
+	struct uuid ids[REMINDERS_OF_TASK_MAX];
+	struct str errors[REMINDERS_OF_TASK_MAX];
+	int64_t v[7][REMINDERS_OF_TASK_MAX];
+	size_t n = d->n_reminders;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct reminder *r = d->reminders[i];
+
+		ids[i] = r->id;
+		v[0][i] = r->remind_at_us;
+		v[1][i] = r->offset_minutes == REMINDER_NO_OFFSET ? DB_NULL_ELEMENT
+								  : r->offset_minutes;
+		v[2][i] = r->has_own_channels ? (int64_t)r->channels : DB_NULL_ELEMENT;
+		v[3][i] = r->status;
+		v[4][i] = r->sent_at_us ? r->sent_at_us : DB_NULL_ELEMENT;
+		v[5][i] = r->retry_count;
+		v[6][i] = r->version;
+		errors[i] = r->last_error;
+	}
+	change_add_uuids(p, ids, n);
+	change_add_numbers(p, DB_TIME, v[0], n);
+	change_add_numbers(p, DB_I32, v[1], n);
+	change_add_numbers(p, DB_I16, v[2], n);
+	change_add_numbers(p, DB_I16, v[3], n);
+	change_add_numbers(p, DB_TIME, v[4], n);
+	change_add_numbers(p, DB_I32, v[5], n);
+	change_add_texts(p, errors, n);
+	change_add_numbers(p, DB_I64, v[6], n);
+	change_add_uuids(p, d->gone, d->n_gone);
+}
+
+/* Whether there is more to write than the row. */
+static bool has_details(const struct task_change *c, const struct details *d)
+{
+	return c->n_new_tags + d->n_added + d->n_removed + d->n_reminders + d->n_gone > 0;
+}
+
+static int out_of_memory(struct err *reterr)
+{
+	return err_unavailable(reterr, 1, "out of memory");
 }
 
 static int stale(struct err *reterr)
@@ -147,48 +293,102 @@ static int stale(struct err *reterr)
 	return -ESTALE;
 }
 
-int task_store_create_wait(struct db *db, const struct task_change *change, struct err *reterr)
+/* What the result of a write means to its caller. */
+static int conclude(int r, struct err *reterr)
 {
-	struct write w = { .n = 0 };
-	int64_t n = 0;
-	int r;
+	if (r == -EDQUOT)
+		err_set(reterr, &ERR_TAG_QUOTA, "body.tags", "a user has at most %d tags",
+			TAGS_OF_USER_MAX);
+	return r == -ESTALE ? stale(reterr) : r;
+}
 
-	add_common(&w, change);
-	add_content(&w, change->task);
-	add(&w, (struct db_param)DB_PARAM_TIME(change->task->created_at_us));
-	add(&w, (struct db_param)DB_PARAM_TIME(change->task->updated_at_us));
-	add(&w, (struct db_param)DB_PARAM_I32(TASK_QUOTA));
-	r = run(db, change, &w, &CREATE_PLAIN, &CREATE_KEYED, &n, reterr);
-	if (r < 0 || n == 1)
+static FIBER int write_whole(struct db *db, struct arena *arena, const struct task_change *c,
+			     const struct details *d, int64_t *ret_n, struct err *reterr)
+{
+	const struct db_statement *lean = c->before ? UPDATE_LEAN : CREATE_LEAN;
+	const struct db_statement *full = c->before ? UPDATE_FULL : CREATE_FULL;
+	bool is_full = has_details(c, d);
+	struct change_params p;
+
+	change_params_init(&p, arena, &c->common, reterr);
+	add_row(&p, c->after);
+	change_add(&p, c->before ? (struct db_param)DB_PARAM_I64(c->before->version)
+				 : (struct db_param)DB_PARAM_TIME(c->after->created_at_us));
+	change_add(&p, (struct db_param)DB_PARAM_I32(TASK_QUOTA));
+	change_add(&p, (struct db_param)DB_PARAM_I32((int64_t)c->n_new_tags));
+	if (is_full) {
+		add_new_tags(&p, c);
+		change_add_texts(&p, d->added, d->n_added);
+		change_add_texts(&p, d->removed, d->n_removed);
+		add_reminders(&p, d);
+	}
+	return conclude(change_run_wait(db, &c->common, &p,
+					&(is_full ? full : lean)[c->common.key != NULL], VIOLATIONS,
+					ret_n),
+			reterr);
+}
+
+int task_store_create_wait(struct db *db, struct arena *arena, const struct task_change *change,
+			   struct err *reterr)
+{
+	struct details d = { .n_added = 0 };
+	int64_t n = 0;
+
+	compare_reminders(change, &d);
+	if (compare_tags(arena, change, &d) < 0)
+		return out_of_memory(reterr);
+	int r = write_whole(db, arena, change, &d, &n, reterr);
+	if (r < 0 || n > 0)
 		return r;
 	err_set(reterr, &ERR_TASK_QUOTA, "body", "a user holds at most %d tasks", TASK_QUOTA);
 	return -EDQUOT;
 }
 
-int task_store_update_wait(struct db *db, const struct task_change *change,
-			   int64_t expected_version, struct err *reterr)
+static FIBER int write_state(struct db *db, struct arena *arena, const struct task_change *c,
+			     int64_t *ret_n, struct err *reterr)
 {
-	struct write w = { .n = 0 };
-	int64_t n = 0;
-	int r;
+	const struct task *t = c->after;
+	struct change_params p;
 
-	add_common(&w, change);
-	add_content(&w, change->task);
-	add(&w, (struct db_param)DB_PARAM_TIME(change->task->updated_at_us));
-	add(&w, (struct db_param)DB_PARAM_I64(expected_version));
-	r = run(db, change, &w, &UPDATE_PLAIN, &UPDATE_KEYED, &n, reterr);
-	return r < 0 || n == 1 ? r : stale(reterr);
+	change_params_init(&p, arena, &c->common, reterr);
+	change_add(&p, (struct db_param)DB_PARAM_I64(t->id));
+	change_add(&p, (struct db_param)DB_PARAM_I64(t->version));
+	change_add(&p, (struct db_param)DB_PARAM_BOOL(t->completed));
+	change_add_time(&p, t->completed_at_us, t->completed);
+	change_add(&p, (struct db_param)DB_PARAM_TIME(t->updated_at_us));
+	change_add(&p, (struct db_param)DB_PARAM_I64(c->before->version));
+	return change_run_wait(db, &c->common, &p, &UPDATE_STATE[c->common.key != NULL], NULL,
+			       ret_n);
 }
 
-int task_store_delete_wait(struct db *db, const struct task_change *change,
-			   int64_t expected_version, struct err *reterr)
+int task_store_update_wait(struct db *db, struct arena *arena, const struct task_change *change,
+			   struct err *reterr)
 {
-	struct write w = { .n = 0 };
+	struct details d = { .n_added = 0 };
 	int64_t n = 0;
 	int r;
 
-	add_common(&w, change);
-	add(&w, (struct db_param)DB_PARAM_I64(expected_version));
-	r = run(db, change, &w, &DELETE_PLAIN, &DELETE_KEYED, &n, reterr);
-	return r < 0 || n == 1 ? r : stale(reterr);
+	compare_reminders(change, &d);
+	if (compare_tags(arena, change, &d) < 0)
+		return out_of_memory(reterr);
+	if (change->is_state_only && !has_details(change, &d))
+		r = write_state(db, arena, change, &n, reterr);
+	else
+		r = write_whole(db, arena, change, &d, &n, reterr);
+	return r < 0 || n > 0 ? r : stale(reterr);
+}
+
+int task_store_delete_wait(struct db *db, struct arena *arena, const struct task_change *change,
+			   struct err *reterr)
+{
+	struct change_params p;
+	int64_t n = 0;
+
+	change_params_init(&p, arena, &change->common, reterr);
+	change_add(&p, (struct db_param)DB_PARAM_I64(change->after->id));
+	change_add(&p, (struct db_param)DB_PARAM_I64(change->before->version));
+	change_add(&p, (struct db_param)DB_PARAM_TIME(change->after->updated_at_us));
+	int r = change_run_wait(db, &change->common, &p, &DELETE_ONE[change->common.key != NULL],
+				NULL, &n);
+	return r < 0 || n > 0 ? r : stale(reterr);
 }

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tags. Renaming and removing one changes every task that has it, each with its events, some at a
+ * time; the tag itself is settled when no task is left, together with the answer. Cut short, the
+ * same request goes on where it was.
+ */
+#include "chat_api_private.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "store/tags.h"
+
+#include <errno.h>
+
+enum {
+	WALK_ARENA_MAX = 16 * 1024 * 1024,
+	WALK_STEPS_MAX = 2000, /* ten walks over the most tasks a user can have */
+	LOST_RACES_MAX = 20,
+};
+
+static struct buf *render_tag(struct request *rq, const struct tag *tag)
+{
+	struct buf *body = request_buf(rq, TASK_JSON_MAX);
+	struct json_out o;
+
+	if (body == NULL)
+		return NULL;
+	json_out_init(&o, body);
+	tag_write_json(&o, tag);
+	return body;
+}
+
+/* The tag as an answer. */
+static int draft_tag(struct request *rq, struct draft *d, int status, const struct tag *tag,
+		     const struct idempotency_key *key)
+{
+	d->body = render_tag(rq, tag);
+	if (d->body == NULL)
+		return -ENOMEM;
+	if (buf_status(d->body) < 0)
+		return out_of_memory(rq);
+	d->change.user_id = rq->user;
+	draft_answer(d, status, key);
+	return 0;
+}
+
+static FIBER int list(struct request *rq)
+{
+	struct buf *body = request_buf(rq, LIST_JSON_MAX);
+	struct tag_list tags;
+	struct json_out o;
+
+	if (body == NULL)
+		return -ENOMEM;
+	int r = tag_store_list_wait(request_db(rq), rq->arena, rq->user, &tags, &rq->err);
+	if (r < 0)
+		return r;
+	json_out_init(&o, body);
+	json_begin_array(&o);
+	for (size_t i = 0; i < tags.n; i++)
+		tag_write_json(&o, &tags.tags[i]);
+	json_end_array(&o);
+	reply_json(rq, 200, body);
+	return 0;
+}
+
+FIBER void tag_list(struct request *rq)
+{
+	if (list(rq) < 0)
+		reply_problem(rq);
+}
+
+/* Bytes of a name that stand as they are in a path (RFC 3986 unreserved); the rest is encoded. */
+static struct str tag_path(struct request *rq, struct str name)
+{
+	struct buf *out = request_buf(rq, 8 * 1024);
+
+	if (out == NULL)
+		return (struct str){ NULL, 0 };
+	buf_printf(out, "%.*s/", STR_ARGS(rq->http->head.path));
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		    c == '-' || c == '.' || c == '_')
+			buf_append_char(out, (char)c);
+		else
+			buf_printf(out, "%%%02X", c);
+	}
+	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
+}
+
+static FIBER int create_once(struct request *rq, const struct tag *tag,
+			     const struct idempotency_key *key)
+{
+	struct draft d = { .body = NULL };
+
+	int r = draft_tag(rq, &d, 201, tag, key);
+	if (r < 0)
+		return r;
+	d.answer.location = tag_path(rq, tag->name.name);
+	if (d.answer.location.p == NULL)
+		return out_of_memory(rq);
+	r = tag_store_create_wait(request_db(rq), rq->arena, &d.change, tag, &rq->err);
+	/* The tag that is there already may be this key's own. */
+	if (r == -EEXIST || (r == -EALREADY && key != NULL)) {
+		int resolved = write_key_resolve_wait(rq, key);
+		if (resolved != 0)
+			return resolved < 0 ? resolved : 0;
+		return r == -EEXIST ? 1 : r;
+	}
+	if (r == 0)
+		reply_draft(rq, &d);
+	return r;
+}
+
+static int no_luck(struct request *rq)
+{
+	return err_unavailable(&rq->err, 1, "the tag is being changed by others: try again");
+}
+
+static FIBER int create(struct request *rq)
+{
+	struct idempotency_key *key;
+	struct tag tag;
+
+	int r = write_key_read(rq, &key);
+	if (r == 0)
+		r = tag_parse_create(rq->arena, request_body(rq), &tag, &rq->err);
+	if (r < 0)
+		return r;
+	for (int tries = 0; tries < OUT_OF_DATE_TRIES_MAX; tries++) {
+		r = create_once(rq, &tag, key);
+		if (r <= 0)
+			return r;
+	}
+	return no_luck(rq);
+}
+
+FIBER void tag_create(struct request *rq)
+{
+	if (create(rq) < 0)
+		reply_problem(rq);
+}
+
+/* ---- walking over the tasks of a tag ---- */
+
+struct walk {
+	struct str from, to; /* keys; to.p NULL: the tag is taken away */
+	struct str name;     /* what it is called then */
+	int64_t after_id;
+	struct arena *arena; /* of one step */
+	int n_steps, n_lost;
+};
+
+/* The task with the tag under its other name, or without it; false: it is so already. */
+static bool retag(const struct walk *w, const struct task *before, struct task *after,
+		  struct str *names)
+{
+	size_t n = 0;
+	bool is_changed = false, has_target = false;
+
+	for (size_t i = 0; i < before->n_tags; i++) {
+		struct tag_name tag = { .name = before->tags[i] };
+
+		if (tag_name_parse(w->arena, before->tags[i], "", &tag, NULL) < 0)
+			tag.key = before->tags[i];
+		bool is_from = str_eq(tag.key, w->from);
+		if (!is_from && (w->to.p == NULL || !str_eq(tag.key, w->to))) {
+			names[n++] = before->tags[i];
+			continue;
+		}
+		is_changed |= !(w->to.p != NULL && str_eq(before->tags[i], w->name));
+		if (w->to.p != NULL && !has_target)
+			names[n++] = w->name;
+		has_target = true;
+	}
+	*after = *before;
+	after->tags = names;
+	after->n_tags = n;
+	after->version++;
+	after->updated_at_us = time_now_us();
+	return is_changed;
+}
+
+/* What one step writes. */
+struct step {
+	struct task *after;
+	struct event *events;
+	size_t n;
+};
+
+static int render_step(struct request *rq, const struct walk *w, const struct task *tasks, size_t n,
+		       struct step *ret)
+{
+	struct event rendered[DRAFT_EVENTS_MAX];
+	size_t n_events;
+
+	ret->n = 0;
+	ret->after = arena_alloc(w->arena, n * sizeof(*ret->after));
+	ret->events = arena_alloc(w->arena, 2 * n * sizeof(*ret->events));
+	struct str *names = arena_alloc(w->arena, n * TAGS_OF_TASK_MAX * sizeof(*names));
+	if (ret->after == NULL || ret->events == NULL || names == NULL)
+		return out_of_memory(rq);
+	for (size_t i = 0; i < n; i++) {
+		struct task *after = &ret->after[ret->n];
+
+		if (!retag(w, &tasks[i], after, names + i * TAGS_OF_TASK_MAX))
+			continue;
+		int r = render_task_events(rq, w->arena, TASK_EVENT_UPDATED, &tasks[i], after,
+					   rendered, &n_events);
+		if (r < 0)
+			return r;
+		memcpy(&ret->events[2 * ret->n], rendered, 2 * sizeof(*rendered));
+		ret->n++;
+	}
+	return 0;
+}
+
+/* 0: *ret_done says whether the walk is over; < 0: rq->err. */
+static FIBER int walk_step(struct request *rq, struct walk *w, bool *ret_done)
+{
+	const struct task *tasks;
+	struct step step;
+	bool all = true;
+	size_t n;
+
+	int r = tag_store_tasks_wait(request_db(rq), w->arena, rq->user, w->from, w->after_id,
+				     &tasks, &n, &rq->err);
+	if (r < 0)
+		return r;
+	*ret_done = n < TAG_STEP;
+	r = n > 0 ? render_step(rq, w, tasks, n, &step) : 0;
+	if (r < 0 || n == 0)
+		return r;
+	if (step.n > 0) {
+		const struct store_change change = { .user_id = rq->user,
+						     .events = step.events,
+						     .n_events = 2 * step.n };
+		r = tag_store_step_wait(request_db(rq), w->arena, &change, step.after, step.n,
+					w->from, w->to, &all, &rq->err);
+	}
+	if (r < 0)
+		return r;
+	if (all) {
+		w->after_id = tasks[n - 1].id;
+	} else { /* some were changed by others: once more */
+		*ret_done = false;
+		w->n_lost++;
+	}
+	return 0;
+}
+
+static FIBER int walk(struct request *rq, struct walk *w)
+{
+	bool is_done = false;
+	int r = 0;
+
+	w->after_id = 0;
+	w->arena = arena_new(WALK_ARENA_MAX);
+	if (w->arena == NULL)
+		return out_of_memory(rq);
+	while (r == 0 && !is_done) {
+		arena_reset(w->arena);
+		r = ++w->n_steps > WALK_STEPS_MAX || w->n_lost > LOST_RACES_MAX
+			    ? no_luck(rq)
+			    : walk_step(rq, w, &is_done);
+	}
+	arena_free(w->arena);
+	return r;
+}
+
+/* ---- rename, recolour, remove ---- */
+
+/* The tag of the path. 0; 1: answered before; -ENOENT (404); < 0: rq->err. */
+static FIBER int read_path_tag(struct request *rq, const struct idempotency_key *key,
+			       struct tag_lookup *ret)
+{
+	struct tag_name name;
+
+	if (tag_name_parse(rq->arena, rq->params[PARAM_TAG_NAME], "path.name", &name, &rq->err) < 0)
+		return err_set(&rq->err, &ERR_TAG_NOT_FOUND, NULL, "%s", ERR_TAG_NOT_FOUND.title);
+	int r = tag_store_read_wait(request_db(rq), rq->arena, rq->user, name.key, key, ret,
+				    &rq->err);
+	if (r < 0)
+		return r;
+	if (ret->answered) {
+		write_key_replay(rq, &ret->answer);
+		return 1;
+	}
+	if (!ret->found)
+		return err_set(&rq->err, &ERR_TAG_NOT_FOUND, NULL, "%s", ERR_TAG_NOT_FOUND.title);
+	return 0;
+}
+
+/* Makes the tag that the old one becomes, unless a rename that was cut short has made it. */
+static FIBER int begin_rename(struct request *rq, const struct tag_lookup *found,
+			      const struct tag *to)
+{
+	const struct store_change change = { .user_id = rq->user };
+
+	if (found->renaming_to.p != NULL && str_eq(found->renaming_to, to->name.key))
+		return 0;
+	if (found->renaming_to.p != NULL)
+		return err_set(&rq->err, &ERR_TAG_EXISTS, "body.name",
+			       "the tag is being given another name: repeat that request first");
+	return tag_store_begin_rename_wait(request_db(rq), rq->arena, &change, found->tag.name.key,
+					   to, &rq->err);
+}
+
+/* -ESTALE becomes 1: once more from the start. */
+static int again_if_stale(int r)
+{
+	return r == -ESTALE ? 1 : r;
+}
+
+/* The last write of a request, which keeps its answer. */
+static FIBER int settle(struct request *rq, struct draft *d, int written)
+{
+	if (written == -EEXIST) {
+		int r = write_key_resolve_wait(rq, d->change.key);
+		return r < 0 ? r : !r;
+	}
+	if (written == 0)
+		reply_draft(rq, d);
+	return again_if_stale(written);
+}
+
+static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
+			    const struct tag *to, struct draft *d)
+{
+	struct walk w = { .from = found->tag.name.key, .to = to->name.key, .name = to->name.name };
+
+	int r = begin_rename(rq, found, to);
+	if (r == 0)
+		r = walk(rq, &w);
+	if (r < 0)
+		return again_if_stale(r);
+	return settle(rq, d,
+		      tag_store_remove_wait(request_db(rq), rq->arena, &d->change, w.from, true,
+					    &rq->err));
+}
+
+/* The same key: another spelling, another colour, or both. */
+static FIBER int restyle_tag(struct request *rq, const struct tag_lookup *found,
+			     const struct tag *to, struct draft *d)
+{
+	struct walk w = { .from = to->name.key, .to = to->name.key, .name = to->name.name };
+	int r = str_eq(found->tag.name.name, to->name.name) ? 0 : walk(rq, &w);
+
+	if (r < 0)
+		return again_if_stale(r);
+	return settle(rq, d,
+		      tag_store_update_wait(request_db(rq), rq->arena, &d->change, to, &rq->err));
+}
+
+static FIBER int change_once(struct request *rq, const struct idempotency_key *key)
+{
+	struct draft d = { .body = NULL };
+	struct tag_lookup found;
+
+	int r = read_path_tag(rq, key, &found);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	struct tag to = found.tag;
+	r = tag_parse_change(rq->arena, request_body(rq), &to, &rq->err);
+	if (r == 0)
+		r = draft_tag(rq, &d, 200, &to, key);
+	if (r < 0)
+		return r;
+	if (str_eq(found.tag.name.key, to.name.key))
+		return restyle_tag(rq, &found, &to, &d);
+	return rename_tag(rq, &found, &to, &d);
+}
+
+static FIBER int delete_once(struct request *rq, const struct idempotency_key *key)
+{
+	struct draft d = { .body = NULL };
+	struct tag_lookup found;
+
+	int r = read_path_tag(rq, key, &found);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	struct walk w = { .from = found.tag.name.key };
+	r = walk(rq, &w);
+	if (r < 0)
+		return again_if_stale(r);
+	d.change.user_id = rq->user;
+	draft_answer(&d, 204, key);
+	return settle(rq, &d,
+		      tag_store_remove_wait(request_db(rq), rq->arena, &d.change, w.from,
+					    found.renaming_to.p != NULL, &rq->err));
+}
+
+/* 0: answered; 1: others were faster, once more; < 0: rq->err. */
+typedef FIBER int round_fn(struct request *rq, const struct idempotency_key *key);
+
+static FIBER void run_rounds(struct request *rq, round_fn *round)
+{
+	struct idempotency_key *key;
+
+	int r = write_key_read(rq, &key);
+	for (int tries = 0; r == 0 && tries < OUT_OF_DATE_TRIES_MAX; tries++) {
+		r = round(rq, key);
+		if (r == 0)
+			return;
+		r = r == 1 ? 0 : r;
+	}
+	if (r == 0)
+		no_luck(rq);
+	reply_problem(rq);
+}
+
+FIBER void tag_change(struct request *rq)
+{
+	run_rounds(rq, change_once);
+}
+
+FIBER void tag_delete(struct request *rq)
+{
+	run_rounds(rq, delete_once);
+}
