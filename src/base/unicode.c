@@ -5,9 +5,9 @@
  * libunistring's, which end here: results are copied into the arena. Of valid input nothing but
  * memory can fail.
  *
- * Foldings decompose first. Only then do canonically equivalent texts fold alike, for all marks
- * (U+0345 folds to a letter); and only then does what was a compatibility form of a capital become
- * small.
+ * Foldings decompose first (libunistring's own does, when a normal form is asked for). Only then do
+ * canonically equivalent texts fold alike, for all marks (U+0345 folds to a letter); and only then
+ * does what was a compatibility form of a capital become small.
  */
 #include "base/unicode.h"
 
@@ -76,14 +76,11 @@ static struct text normalize(uninorm_t form, const void *p, size_t n)
 	return t;
 }
 
-/* Frees what it folds. */
-static struct text fold_and_normalize(uninorm_t form, struct text from)
+static struct text fold(uninorm_t form, const void *p, size_t n)
 {
-	struct text t = { 0 };
+	struct text t;
 
-	if (from.p)
-		t.p = u8_casefold(from.p, from.n, NULL, form, NULL, &t.n);
-	free(from.p);
+	t.p = u8_casefold(p, n, NULL, form, NULL, &t.n);
 	return t;
 }
 
@@ -126,19 +123,21 @@ int unicode_fold_case(struct arena *arena, struct str s, struct str *ret)
 {
 	if (is_ascii(s))
 		return copy_lower(arena, s, ret);
-	return take(arena, fold_and_normalize(UNINORM_NFC, normalize(UNINORM_NFD, s.p, s.n)), ret);
+	return take(arena, fold(UNINORM_NFC, s.p, s.n), ret);
 }
 
 int unicode_fold_accents(struct arena *arena, struct str s, struct str *ret)
 {
-	struct text t;
+	struct text plain, t = { 0 };
 
 	if (is_ascii(s))
 		return copy_lower(arena, s, ret);
-	t = normalize(UNINORM_NFKD, s.p, s.n);
-	drop_marks(&t);
+	plain = normalize(UNINORM_NFKD, s.p, s.n);
+	drop_marks(&plain);
+	if (plain.p)
+		t = fold(UNINORM_NFKD, plain.p, plain.n);
+	free(plain.p);
 	/* Folding can bring marks of its own. */
-	t = fold_and_normalize(UNINORM_NFKD, t);
 	drop_marks(&t);
 	return take(arena, t, ret);
 }

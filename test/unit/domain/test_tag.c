@@ -261,6 +261,7 @@ START_TEST(allocations_fail)
 		struct err err = { 0 };
 		int r;
 
+		arena_alloc(a, 4000); /* nearly used up, so that what comes needs malloc */
 		fail_alloc_arm(nth);
 		r = tag_parse_create(a, STR(BODY), &t, &err);
 		if (!fail_alloc_disarm()) {
@@ -273,7 +274,7 @@ START_TEST(allocations_fail)
 		failed += r < 0;
 		arena_free(a);
 	}
-	ck_assert_uint_ge(failed, 4);
+	ck_assert_uint_ge(failed, 3); /* the arena, the normal form, the folding */
 }
 END_TEST
 
