@@ -897,6 +897,9 @@ static void full_fiber(void *arg)
 	PGconn *first = pg_connect(pg.app_url);
 
 	(void)arg;
+	/* One: the late refusal of another would be the last error again. */
+	config.fast_connections = 1;
+	config.slow_connections = 0;
 	pg_server_sql("ALTER ROLE", pg.role, "CONNECTION LIMIT 1");
 	ck_assert_int_eq(db_new(&config, &db, &err), 0);
 	ck_assert_int_eq(run1(db, &ONE, NULL, NULL, NULL, &err), -EAGAIN);
