@@ -81,7 +81,8 @@ static const struct json_field FIELDS[] = {
 
 static int out_of_memory(struct err *reterr)
 {
-	return err_unavailable(reterr, 1, "out of memory");
+	err_unavailable(reterr, 1, "out of memory");
+	return -ENOMEM;
 }
 
 static struct input_text text_of(const struct json_str *s, const char *field)

@@ -10,7 +10,8 @@
 
 int task_merge_out_of_memory(const struct merging *m)
 {
-	return err_unavailable(m->reterr, 1, "out of memory");
+	err_unavailable(m->reterr, 1, "out of memory");
+	return -ENOMEM;
 }
 
 static int merge_texts(const struct merging *m)

@@ -5,6 +5,7 @@
  */
 #include "change_private.h"
 #include "idempotency_private.h"
+#include "results_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 static void fail(struct change_params *p, int status)
 {
 	if (p->status == 0)
-		p->status = err_unavailable(p->reterr, 1, "out of memory");
+		p->status = results_out_of_memory(p->reterr);
 	if (status != -ENOMEM)
 		p->status =
 			err_set(p->reterr, &ERR_INTERNAL, NULL, "a parameter that does not fit");

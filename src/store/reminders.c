@@ -43,7 +43,7 @@ int reminder_store_list_wait(struct db *db, struct arena *arena,
 	size_t n = (size_t)db_rows(result);
 	struct reminder *list = arena_alloc(arena, n * sizeof(*list));
 	if (!list)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	for (size_t i = 0; i < n; i++)
 		reminder_row_read(result, (int)i, 0, &list[i]);
 	ret->has_more = n > q->limit;

@@ -23,8 +23,14 @@ int results_keep(struct arena *arena, struct db_result **results, size_t n, stru
 			db_result_free(results[i]);
 	}
 	if (r < 0)
-		err_unavailable(reterr, 1, "out of memory");
+		results_out_of_memory(reterr);
 	return r;
+}
+
+int results_out_of_memory(struct err *reterr)
+{
+	err_unavailable(reterr, 1, "out of memory");
+	return -ENOMEM;
 }
 
 struct str results_text(const struct db_result *r, int row, int column)

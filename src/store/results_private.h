@@ -12,6 +12,8 @@
 /* The arena frees the n results. -ENOMEM (err says 503): all of them are freed already. */
 int results_keep(struct arena *arena, struct db_result **results, size_t n,
 		 struct err *reterr) MUST_CHECK;
+/* -ENOMEM; err says 503. */
+int results_out_of_memory(struct err *reterr);
 /* A view; .p is NULL for a null. */
 struct str results_text(const struct db_result *r, int row, int column);
 /* The one number of a statement without parameters that touches no user's rows; asserted: it gives

@@ -112,11 +112,6 @@ static const struct change_violation TAG_VIOLATIONS[] = {
 	{ .constraint = NULL },
 };
 
-static int out_of_memory(struct err *reterr)
-{
-	return err_unavailable(reterr, 1, "out of memory");
-}
-
 static struct tag read_tag(const struct db_result *r, int row)
 {
 	return (struct tag){
@@ -144,7 +139,7 @@ int tag_store_list_wait(struct db *db, struct arena *arena, struct str user_id,
 	size_t n = (size_t)db_rows(result);
 	struct tag *tags = arena_alloc(arena, n * sizeof(*tags));
 	if (!tags)
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	for (size_t i = 0; i < n; i++)
 		tags[i] = read_tag(result, (int)i);
 	*ret = (struct tag_list){ tags, n };
@@ -281,7 +276,7 @@ static void add_step(struct change_params *p, const struct task *after, size_t n
 	struct str *lines = arena_alloc(p->arena, n * sizeof(*lines));
 
 	if (!ids || !versions || !lines) {
-		p->status = out_of_memory(p->reterr);
+		p->status = results_out_of_memory(p->reterr);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -289,7 +284,7 @@ static void add_step(struct change_params *p, const struct task *after, size_t n
 		versions[i] = after[i].version;
 		lines[i] = task_tag_lines(p->arena, &after[i]);
 		if (!lines[i].p)
-			p->status = out_of_memory(p->reterr);
+			p->status = results_out_of_memory(p->reterr);
 	}
 	change_add_numbers(p, DB_I64, ids, n);
 	change_add_numbers(p, DB_I64, versions, n);

@@ -222,7 +222,7 @@ int task_store_list_wait(struct db *db, struct arena *arena, const struct task_l
 	assert(query->order.by != TASK_SORT_RANK || query->filter.search.p);
 	int r = list_params(arena, query, params);
 	if (r < 0)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	r = db_run_wait(db, &segment, results, NULL, reterr);
 	if (r == 0)
 		r = results_keep(arena, results, 2, reterr);
@@ -255,7 +255,7 @@ int task_store_deleted_wait(struct db *db, struct arena *arena, struct str user_
 						 db_time(result, (int)i, 1) };
 	db_result_free(result);
 	if (!list)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	*ret = list;
 	*ret_n = n;
 	return 0;

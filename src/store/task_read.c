@@ -120,7 +120,7 @@ static int read_answers(const struct reading *r, struct arena *arena, const stru
 	if (r->at_preferences >= 0)
 		preferences_read(r->results[r->at_preferences], &ret->preferences);
 	if (r->at_tags >= 0 && read_known_tags(arena, r->results[r->at_tags], ret) < 0)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	return 0;
 }
 
@@ -131,7 +131,7 @@ int task_store_read_wait(struct db *db, struct arena *arena, const struct task_q
 	struct reading r;
 
 	if (prepare(&r, arena, question) < 0)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	assert(r.n > 0);
 	const struct db_segment segment = { .user_id = question->user_id,
 					    .queries = r.queries,

@@ -179,7 +179,7 @@ int task_rows_read(struct arena *arena, const struct db_result *r, struct str us
 		row += n_rows;
 	}
 	if (e < 0)
-		return err_unavailable(reterr, 1, "out of memory");
+		return results_out_of_memory(reterr);
 	*ret = tasks;
 	*ret_n = n;
 	return 0;

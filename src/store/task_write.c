@@ -8,6 +8,7 @@
  * them.
  */
 #include "change_private.h"
+#include "results_private.h"
 #include "task_row_private.h"
 #include "store/tasks.h"
 
@@ -181,7 +182,7 @@ static void add_tags(struct change_params *p, const struct task *t)
 	struct str lines = task_tag_lines(p->arena, t);
 
 	if (!lines.p)
-		p->status = err_unavailable(p->reterr, 1, "out of memory");
+		p->status = results_out_of_memory(p->reterr);
 	change_add_text(p, lines);
 }
 
@@ -206,7 +207,7 @@ static void add_search(struct change_params *p, const struct task *t)
 
 	if (search_sort_key(p->arena, t->title, &key) < 0 ||
 	    search_vector(p->arena, t->title, t->description, &vector) < 0)
-		p->status = err_unavailable(p->reterr, 1, "out of memory");
+		p->status = results_out_of_memory(p->reterr);
 	change_add_text(p, key);
 	change_add_text(p, vector);
 }
@@ -282,11 +283,6 @@ static bool has_details(const struct task_change *c, const struct details *d)
 	return c->n_new_tags + d->n_added + d->n_removed + d->n_reminders + d->n_gone > 0;
 }
 
-static int out_of_memory(struct err *reterr)
-{
-	return err_unavailable(reterr, 1, "out of memory");
-}
-
 static int stale(struct err *reterr)
 {
 	err_set(reterr, &ERR_CONFLICT, NULL, "the task was changed meanwhile; read it again");
@@ -336,7 +332,7 @@ int task_store_create_wait(struct db *db, struct arena *arena, const struct task
 
 	compare_reminders(change, &d);
 	if (compare_tags(arena, change, &d) < 0)
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	int r = write_whole(db, arena, change, &d, &n, reterr);
 	if (r < 0 || n > 0)
 		return r;
@@ -370,7 +366,7 @@ int task_store_update_wait(struct db *db, struct arena *arena, const struct task
 
 	compare_reminders(change, &d);
 	if (compare_tags(arena, change, &d) < 0)
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	if (change->is_state_only && !has_details(change, &d))
 		r = write_state(db, arena, change, &n, reterr);
 	else
