@@ -7,120 +7,14 @@
  * Requirements: SE3, SE10.
  */
 #include "test/unit/support/fail_alloc.h"
-#include "test/unit/support/pg_fixture.h"
-
-#include "store/schema.h"
-#include "store/tasks.h"
-
-#include <errno.h>
-
-static struct arena *arena;
-
-static void setup(void)
-{
-	struct err err = { 0 };
-	char sql[128];
-
-	pg_setup();
-	ck_assert_msg(schema_migrate(pg.url, NULL, NULL, &err) == 0, "%s", err.text);
-	snprintf(sql, sizeof(sql), "GRANT todod_api TO %s", pg.role);
-	pg_sql(sql);
-	arena = arena_new(8 * 1024 * 1024);
-	ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-	arena_free(arena);
-	pg_teardown();
-}
-
-static struct db *open_db(void)
-{
-	struct db_config config = pg_config(pg.app_url);
-
-	return pg_open(&config);
-}
-
-static struct task sample(int64_t id, struct str user)
-{
-	return (struct task){
-		.id = id,
-		.user_id = user,
-		.title = STR("Buy milk"),
-		.description = STR("two litres"),
-		.priority = TASK_MEDIUM,
-		.created_at_us = INT64_C(1795262400000001) + id,
-		.updated_at_us = INT64_C(1795262400000001) + id,
-		.version = 1,
-	};
-}
-
-static struct task_change change_of(const struct task *t)
-{
-	return (struct task_change){ .task = t,
-				     .event_id = uuid_v7(),
-				     .event = STR("{\"specversion\":\"1.0\"}") };
-}
-
-static void create(struct db *db, const struct task *t)
-{
-	struct task_change c = change_of(t);
-	struct err err = { 0 };
-
-	ck_assert_msg(task_store_create_wait(db, &c, &err) == 0, "%s", err.text);
-}
-
-static struct task_lookup get(struct db *db, struct str user, int64_t id)
-{
-	struct task_lookup l = { .found = false };
-	struct err err = { 0 };
-
-	ck_assert_msg(task_store_get_wait(db, arena, user, id, NULL, &l, &err) == 0, "%s",
-		      err.text);
-	return l;
-}
-
-static void assert_same(const struct task *a, const struct task *b)
-{
-	ck_assert_int_eq(a->id, b->id);
-	ck_assert(str_eq(a->user_id, b->user_id));
-	ck_assert(str_eq(a->title, b->title));
-	ck_assert((a->description.p == NULL) == (b->description.p == NULL));
-	ck_assert(str_eq(a->description, b->description));
-	ck_assert_int_eq(a->completed, b->completed);
-	ck_assert_int_eq(a->completed_at_us, b->completed_at_us);
-	ck_assert_int_eq(a->priority, b->priority);
-	ck_assert_int_eq(a->version, b->version);
-	ck_assert_int_eq(a->created_at_us, b->created_at_us);
-	ck_assert_int_eq(a->updated_at_us, b->updated_at_us);
-}
-
-/* Everything the store holds, to tell that a refusal left nothing. */
-static char *all_of_it(void)
-{
-	return strdup(pg_sql(
-		"SELECT md5(concat((SELECT string_agg(t::text, ',' ORDER BY t.user_id, t.id) FROM todod.tasks t), '/', "
-		"(SELECT string_agg(o::text, ',' ORDER BY o.id) FROM todod.outbox o), '/', "
-		"(SELECT string_agg(c::text, ',' ORDER BY c.user_id) FROM todod.user_counters c), '/', "
-		"(SELECT string_agg(k::text, ',' ORDER BY k.user_id, k.key) FROM todod.idempotency_keys k)))"));
-}
-
-static void assert_unchanged(char *before)
-{
-	char *now = all_of_it();
-
-	ck_assert_str_eq(now, before);
-	free(now);
-	free(before);
-}
+#include "test/unit/support/store_fixture.h"
 
 /* ---- one write and all it leaves ---- */
 
 static void life_fiber(void *arg)
 {
 	struct db *db = open_db();
-	struct task t = sample(7, STR("anna")), later;
+	struct task t = sample(7, STR("anna")), later, gone;
 	struct task_change c;
 	struct task_lookup l;
 
@@ -139,16 +33,17 @@ static void life_fiber(void *arg)
 	later.completed = true;
 	later.completed_at_us = later.updated_at_us = t.updated_at_us + 5;
 	later.priority = TASK_URGENT;
-	c = change_of(&later);
-	c.event = STR("second");
-	ck_assert_int_eq(task_store_update_wait(db, &c, 1, NULL), 0);
+	c = change_of(&t, &later);
+	c.common.events = event_of(&later, "second");
+	ck_assert_int_eq(task_store_update_wait(db, arena, &c, NULL), 0);
 	l = get(db, STR("anna"), 7);
 	assert_same(&l.task, &later);
 
-	later.version = 3;
-	c = change_of(&later);
-	c.event = STR("third");
-	ck_assert_int_eq(task_store_delete_wait(db, &c, 2, NULL), 0);
+	gone = later;
+	gone.version = 3;
+	c = change_of(&later, &gone);
+	c.common.events = event_of(&gone, "third");
+	ck_assert_int_eq(task_store_delete_wait(db, arena, &c, NULL), 0);
 	ck_assert(!get(db, STR("anna"), 7).found);
 	db_free(db);
 }
@@ -168,33 +63,46 @@ START_TEST(test_a_task_from_birth_to_end)
 }
 END_TEST
 
+FIXTURE void assert_stale(struct db *db, const struct task_change *c)
+{
+	struct err err = { 0 };
+
+	ck_assert_int_eq(task_store_update_wait(db, arena, c, &err), -ESTALE);
+	ck_assert_ptr_eq(err.kind, &ERR_CONFLICT);
+	err = (struct err){ 0 };
+	ck_assert_int_eq(task_store_delete_wait(db, arena, c, &err), -ESTALE);
+	ck_assert_ptr_eq(err.kind, &ERR_CONFLICT);
+}
+
 static void stale_fiber(void *arg)
 {
 	struct db *db = open_db();
-	struct task t = sample(1, STR("anna")), other = sample(1, STR("bilal"));
+	struct task t = sample(1, STR("anna")), was = t, other = sample(1, STR("bilal"));
 	const struct idempotency_key key = {
 		STR("anna"), STR("PUT"), STR("/t/1"), STR("k"), { 1 }
 	};
 	const struct idempotency_answer answer = { .status = 200, .body = STR("{}") };
-	struct task_change c = change_of(&t);
+	struct task_change c = change_of(&was, &t);
 	struct err err = { 0 };
 	char *before;
 
 	(void)arg;
 	create(db, &t);
 	before = all_of_it();
+	was.version = 8;
 	t.version = 9;
-	c.key = &key;
-	c.answer = &answer;
-	ck_assert_int_eq(task_store_update_wait(db, &c, 8, &err), -ESTALE);
-	ck_assert_int_eq(task_store_delete_wait(db, &c, 8, &err), -ESTALE);
-	t.id = 2;
-	ck_assert_int_eq(task_store_update_wait(db, &c, 1, &err), -ESTALE);
-	ck_assert_int_eq(task_store_delete_wait(db, &c, 1, &err), -ESTALE);
+	c.common.key = &key;
+	c.common.answer = &answer;
+	assert_stale(db, &c);
+	c.is_state_only = true;
+	ck_assert_int_eq(task_store_update_wait(db, arena, &c, &err), -ESTALE);
+	c.is_state_only = false;
+	was.version = 1;
+	t.id = was.id = 2;
+	assert_stale(db, &c);
 	/* Someone else's task is not there. */
-	c = change_of(&other);
-	ck_assert_int_eq(task_store_update_wait(db, &c, 1, &err), -ESTALE);
-	ck_assert_int_eq(task_store_delete_wait(db, &c, 1, &err), -ESTALE);
+	c = change_of(&other, &other);
+	assert_stale(db, &c);
 	assert_unchanged(before);
 	db_free(db);
 }
@@ -210,19 +118,19 @@ static void duplicate_fiber(void *arg)
 {
 	struct db *db = open_db();
 	struct task t = sample(1, STR("anna"));
-	struct task_change c = change_of(&t);
+	struct task_change c = change_of(NULL, &t);
 	struct err err = { 0 };
 	char *before;
 
 	(void)arg;
-	ck_assert_int_eq(task_store_create_wait(db, &c, NULL), 0);
+	ck_assert_int_eq(task_store_create_wait(db, arena, &c, NULL), 0);
 	before = all_of_it();
 	t.id = 2;
-	ck_assert_int_eq(task_store_create_wait(db, &c, &err), -EIO);
+	ck_assert_int_eq(task_store_create_wait(db, arena, &c, &err), -EIO);
 	ck_assert_ptr_eq(err.kind, &ERR_INTERNAL);
 	t.id = 1;
-	c = change_of(&t);
-	ck_assert_int_eq(task_store_create_wait(db, &c, &err), -EIO);
+	c = change_of(NULL, &t);
+	ck_assert_int_eq(task_store_create_wait(db, arena, &c, &err), -EIO);
 	assert_unchanged(before);
 	db_free(db);
 }
@@ -235,33 +143,13 @@ END_TEST
 
 /* ---- quota ---- */
 
-struct crowd {
-	struct db *db;
-	unsigned left, ok, refused, exists, other;
-	int64_t next_id;
-	unsigned rounds;
-	struct task_ids ids;
-	unsigned char *seen;
-	size_t n_seen;
-};
-
-static void crowd_run(struct crowd *c, fiber_fn *fn, unsigned n)
-{
-	c->left = n;
-	for (unsigned i = 0; i < n; i++)
-		ck_assert_int_eq(fiber_spawn(pg.loop, "crowd", fn, c, NULL, NULL), 0);
-	for (int i = 0; i < 6000 && c->left > 0; i++)
-		ck_assert_int_eq(fiber_sleep(10), 0);
-	ck_assert_uint_eq(c->left, 0);
-}
-
 static void create_one_fiber(void *arg)
 {
 	struct crowd *c = arg;
 	struct task t = sample(c->next_id++, STR("anna"));
-	struct task_change change = change_of(&t);
+	struct task_change change = change_of(NULL, &t);
 	struct err err = { 0 };
-	int r = task_store_create_wait(c->db, &change, &err);
+	int r = task_store_create_wait(c->db, arena, &change, &err);
 
 	if (r == 0) {
 		c->ok++;
@@ -277,7 +165,7 @@ static void create_one_fiber(void *arg)
 static void quota_fiber(void *arg)
 {
 	struct crowd c = { .db = open_db(), .next_id = 1 };
-	struct task t = sample(1000, STR("anna")), other = sample(1001, STR("bilal"));
+	struct task t = sample(1000, STR("anna")), other = sample(1001, STR("bilal")), gone;
 	struct task_change change;
 
 	(void)arg;
@@ -290,9 +178,10 @@ static void quota_fiber(void *arg)
 	create(c.db, &other);
 	/* One gone, one more fits. */
 	t.id = pg_long("SELECT min(id) FROM todod.tasks");
-	t.version = 2;
-	change = change_of(&t);
-	ck_assert_int_eq(task_store_delete_wait(c.db, &change, 1, NULL), 0);
+	gone = t;
+	gone.version = 2;
+	change = change_of(&t, &gone);
+	ck_assert_int_eq(task_store_delete_wait(c.db, arena, &change, NULL), 0);
 	crowd_run(&c, create_one_fiber, 5);
 	ck_assert_uint_eq(c.ok, 11);
 	ck_assert_uint_eq(c.other, 0);
@@ -322,17 +211,18 @@ static const struct idempotency_answer ANSWER = {
 static int keyed(struct db *db, int64_t id, const struct idempotency_key *key, struct err *err)
 {
 	struct task t = sample(id, key->user_id);
-	struct task_change c = change_of(&t);
+	struct task_change c = change_of(NULL, &t);
 
-	c.key = key;
-	c.answer = &ANSWER;
-	return task_store_create_wait(db, &c, err);
+	c.common.key = key;
+	c.common.answer = &ANSWER;
+	return task_store_create_wait(db, arena, &c, err);
 }
 
 static void keys_fiber(void *arg)
 {
 	struct db *db = open_db();
 	struct idempotency_key other_body = KEY, other = KEY;
+	const struct task_question question = { STR("anna"), .task_id = 1, .key = &KEY };
 	struct idempotency_answer a = { .status = 0 };
 	struct task_lookup l;
 	struct err err = { 0 };
@@ -357,7 +247,7 @@ static void keys_fiber(void *arg)
 	ck_assert(str_eq(a.body, ANSWER.body));
 	ck_assert_int_eq(idempotency_lookup_wait(db, arena, &other_body, &found, &a, &err), 0);
 	ck_assert(found && !a.same_body);
-	ck_assert_int_eq(task_store_get_wait(db, arena, STR("anna"), 1, &KEY, &l, &err), 0);
+	ck_assert_int_eq(task_store_read_wait(db, arena, &question, &l, &err), 0);
 	ck_assert(l.found && l.answered && l.answer.same_body);
 
 	/* Another user, method, path or key is another answer. */
@@ -386,6 +276,7 @@ END_TEST
 static void expiry_fiber(void *arg)
 {
 	struct db *db = open_db();
+	const struct task_question question = { STR("anna"), .task_id = 1, .key = &KEY };
 	struct idempotency_answer a;
 	struct task_lookup l;
 	struct err err = { 0 };
@@ -397,7 +288,7 @@ static void expiry_fiber(void *arg)
 	ck_assert_int_eq(idempotency_lookup_wait(db, arena, &KEY, &found, &a, &err), 0);
 	ck_assert(found);
 	pg_sql("UPDATE todod.idempotency_keys SET created_at = now() - interval '24 hours 1 second'");
-	ck_assert_int_eq(task_store_get_wait(db, arena, STR("anna"), 1, &KEY, &l, &err), 0);
+	ck_assert_int_eq(task_store_read_wait(db, arena, &question, &l, &err), 0);
 	ck_assert(l.found && !l.answered);
 	/* The way a write goes on: a collision, a look that clears what is too old, and again. */
 	ck_assert_int_eq(keyed(db, 2, &KEY, &err), -EEXIST);
@@ -448,7 +339,7 @@ END_TEST
 static void keyed_changes_fiber(void *arg)
 {
 	struct db *db = open_db();
-	struct task t = sample(1, STR("anna"));
+	struct task t = sample(1, STR("anna")), was = t;
 	struct idempotency_key put = KEY, del = KEY;
 	struct task_change c;
 	struct err err = { 0 };
@@ -458,16 +349,19 @@ static void keyed_changes_fiber(void *arg)
 	put.method = STR("PUT");
 	del.method = STR("DELETE");
 	t.version = 2;
-	c = change_of(&t);
-	c.key = &put;
-	c.answer = &ANSWER;
-	ck_assert_msg(task_store_update_wait(db, &c, 1, &err) == 0, "%s", err.text);
+	c = change_of(&was, &t);
+	c.common.key = &put;
+	c.common.answer = &ANSWER;
+	ck_assert_msg(task_store_update_wait(db, arena, &c, &err) == 0, "%s", err.text);
+	was = t;
 	t.version = 3;
-	c.event_id = uuid_v7();
-	ck_assert_int_eq(task_store_update_wait(db, &c, 2, &err), -EEXIST);
+	c.common.events = event_of(&t, "{}");
+	ck_assert_int_eq(task_store_update_wait(db, arena, &c, &err), -EEXIST);
+	c.is_state_only = true;
+	ck_assert_int_eq(task_store_update_wait(db, arena, &c, &err), -EEXIST);
 	ck_assert_int_eq(get(db, STR("anna"), 1).task.version, 2);
-	c.key = &del;
-	ck_assert_msg(task_store_delete_wait(db, &c, 2, &err) == 0, "%s", err.text);
+	c.common.key = &del;
+	ck_assert_msg(task_store_delete_wait(db, arena, &c, &err) == 0, "%s", err.text);
 	ck_assert_int_eq(pg_long("SELECT count(*) FROM todod.idempotency_keys"), 2);
 	db_free(db);
 }
@@ -512,10 +406,9 @@ static void list_fiber(void *arg)
 			}
 			if (list.n > 0) {
 				q.after = true;
-				q.after_created_at_us = list.tasks[list.n - 1].created_at_us;
-				q.after_id = list.tasks[list.n - 1].id;
+				q.position = list.last;
 			}
-		} while (list.n == limits[i]);
+		} while (list.has_more);
 		ck_assert_int_eq(place, 120);
 	}
 	db_free(db);
@@ -583,6 +476,7 @@ END_TEST
 
 static void toggle_fiber(void *arg)
 {
+	const struct task_question question = { STR("anna"), .task_id = 1 };
 	struct crowd *c = arg;
 	struct arena *own = arena_new(1024 * 1024);
 
@@ -592,14 +486,14 @@ static void toggle_fiber(void *arg)
 		struct task_change change;
 		int r;
 
-		ck_assert_int_eq(task_store_get_wait(c->db, own, STR("anna"), 1, NULL, &l, NULL),
-				 0);
+		ck_assert_int_eq(task_store_read_wait(c->db, own, &question, &l, NULL), 0);
 		next = l.task;
 		next.completed = !next.completed;
 		next.completed_at_us = next.completed ? next.updated_at_us : 0;
 		next.version++;
-		change = change_of(&next);
-		r = task_store_update_wait(c->db, &change, l.task.version, NULL);
+		change = change_of(&l.task, &next);
+		change.is_state_only = done % 2 == 0;
+		r = task_store_update_wait(c->db, own, &change, NULL);
 		ck_assert(r == 0 || r == -ESTALE);
 		done += r == 0;
 		c->ok += r == 0;
@@ -731,8 +625,9 @@ END_TEST
 static bool with_failing_allocation(struct db *db, unsigned kind, uint64_t nth)
 {
 	struct task t = sample((int64_t)(1000 + nth), STR("anna"));
-	struct task_change c = change_of(&t);
+	struct task_change c = change_of(NULL, &t);
 	struct idempotency_key key = KEY;
+	const struct task_question question = { STR("anna"), .task_id = 1, .key = &key };
 	struct task_list_query q = { .user_id = STR("anna"), .limit = 50 };
 	struct task_list list;
 	struct task_lookup l;
@@ -742,13 +637,13 @@ static bool with_failing_allocation(struct db *db, unsigned kind, uint64_t nth)
 
 	snprintf(text, sizeof(text), "%u-%d", kind, (int)nth);
 	key.key = str_from(text);
-	c.key = &key;
-	c.answer = &ANSWER;
+	c.common.key = &key;
+	c.common.answer = &ANSWER;
 	fail_alloc_arm(nth);
 	if (kind == 0)
-		r = task_store_create_wait(db, &c, &err);
+		r = task_store_create_wait(db, arena, &c, &err);
 	else if (kind == 1)
-		r = task_store_get_wait(db, arena, STR("anna"), 1, &key, &l, &err);
+		r = task_store_read_wait(db, arena, &question, &l, &err);
 	else
 		r = task_store_list_wait(db, arena, &q, &list, &err);
 	if (!fail_alloc_disarm()) {
@@ -937,7 +832,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, store_setup, store_teardown);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(suite, tc);
