@@ -113,8 +113,8 @@ void task_date_set_day(struct task_date *d, int64_t day, const struct tz *tz);
 const struct tz *task_tz(const struct task *t);
 
 /*
- * The due date of the instance that follows a recurring task done at done_us: later than then and
- * than its own date. False when it does not recur or this was the last.
+ * The due date of the instance that follows a recurring task done at done_us: later than then and,
+ * in mode due, than its own date. False when it does not recur or this was the last.
  */
 bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret);
 

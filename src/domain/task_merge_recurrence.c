@@ -48,6 +48,17 @@ static int read_rule(const struct merging *m, struct recurrence *rule, struct se
 	return 0;
 }
 
+static int check_interval(const struct merging *m)
+{
+	const struct json_i64 *interval = &m->in->recurrence_interval;
+
+	if (interval->state != JSON_SET ||
+	    (interval->v >= 1 && interval->v <= RECURRENCE_INTERVAL_MAX))
+		return 0;
+	return err_set(m->reterr, &ERR_INVALID, "body.recurrence_interval", "must be 1 to %d",
+		       RECURRENCE_INTERVAL_MAX);
+}
+
 static int read_word(const struct merging *m, struct recurrence *rule, struct sent_rule *ret)
 {
 	const struct input_text *sent = &m->in->recurrence_word;
@@ -56,8 +67,11 @@ static int read_word(const struct merging *m, struct recurrence *rule, struct se
 
 	*ret = (struct sent_rule){ .is_given = sent->state != JSON_ABSENT };
 	if (sent->state == JSON_SET) {
-		int r = recurrence_from_word(sent->v, interval->state == JSON_SET ? interval->v : 1,
-					     sent->field, rule, m->reterr);
+		int r = check_interval(m);
+		if (r == 0)
+			r = recurrence_from_word(sent->v,
+						 interval->state == JSON_SET ? interval->v : 1,
+						 sent->field, rule, m->reterr);
 		if (r == 0)
 			r = take_rule(m, sent, rule, ret);
 		if (r < 0)
@@ -135,17 +149,19 @@ static int begin_today(const struct merging *m, const struct recurrence *rule)
 	struct task_date now = { TASK_DATE_INSTANT, m->ctx->now_us, 0 };
 	struct civil today = task_date_civil(&now, m->tz);
 	int64_t day = time_days_from_civil(today.year, today.month, today.day);
+	struct task_date eve, midnight;
 	struct occurrence first;
-	struct task_date eve;
 
 	if (every == NULL)
 		return task_merge_out_of_memory(m);
 	*every = *rule;
+	task_date_set_day(&midnight, day, m->tz);
 	task_date_set_day(&eve, day - 1, m->tz);
 	today = task_date_civil(&eve, m->tz);
 	every->interval = 1;
 	every->count = 0;
-	if (has_by_part(rule) && recurrence_next(every, &today, m->tz, eve.at_us, &first) == 0)
+	if (has_by_part(rule) &&
+	    recurrence_next(every, &today, m->tz, midnight.at_us - 1, &first) == 0)
 		day = time_days_from_civil(first.local.year, first.local.month, first.local.day);
 	task_date_set_day(&m->after->due, day, m->tz);
 	return 0;
@@ -161,9 +177,12 @@ static int check_due(const struct merging *m, const struct recurrence *rule)
 	return begin_today(m, rule);
 }
 
-static bool same_zone(const struct task *a, const struct task *b)
+/* A task that leaves its zone open is in the user's. */
+static bool same_zone(const struct merging *m)
 {
-	return str_eq(a->time_zone, b->time_zone);
+	struct str zone = m->after->time_zone;
+
+	return str_eq(zone.p != NULL ? zone : tz_name(m->tz), m->before->time_zone);
 }
 
 static bool is_new_series(const struct merging *m)
@@ -171,7 +190,18 @@ static bool is_new_series(const struct merging *m)
 	const struct task *b = m->before, *a = m->after;
 
 	return b == NULL || b->occurrence == 0 || !str_eq(a->recurrence_rule, b->recurrence_rule) ||
-	       a->recurrence_mode != b->recurrence_mode || !same_zone(a, b);
+	       a->recurrence_mode != b->recurrence_mode || !same_zone(m);
+}
+
+/* Of an end that is a day, all of it still counts. */
+static bool is_due_after_end(const struct merging *m)
+{
+	const struct task_date *end = &m->after->recurrence_end, *due = &m->after->due;
+	struct civil local = task_date_civil(due, m->tz);
+
+	if (end->kind == TASK_DATE_DAY)
+		return time_days_from_civil(local.year, local.month, local.day) > end->day;
+	return end->kind == TASK_DATE_INSTANT && due->at_us > end->at_us;
 }
 
 static int check_series(const struct merging *m, const struct recurrence *rule)
@@ -187,10 +217,7 @@ static int check_series(const struct merging *m, const struct recurrence *rule)
 	int r = recurrence_check(rule, &start, m->tz, field, m->reterr);
 	if (r < 0)
 		return r;
-	if (t->recurrence_end.kind != TASK_DATE_NONE && m->in->recurrence_end.state == JSON_SET &&
-	    t->recurrence_end.at_us < t->due.at_us &&
-	    !(t->recurrence_end.kind == TASK_DATE_DAY &&
-	      t->recurrence_end.at_us + TIME_S_PER_DAY * TIME_US_PER_S > t->due.at_us))
+	if (m->in->recurrence_end.state == JSON_SET && is_due_after_end(m))
 		return err_set(m->reterr, &ERR_INVALID, m->in->recurrence_end.field,
 			       "lies before the due date");
 	return 0;
