@@ -83,18 +83,6 @@ static const struct reminder *find_before(const struct merging *m, struct str id
 	return NULL;
 }
 
-/* One that has no id, but stands at the same offset or time as one of before, is that one. */
-static const struct reminder *find_alike(const struct merging *m, const struct reminder *r)
-{
-	for (size_t i = 0; m->before != NULL && i < m->before->n_reminders; i++) {
-		const struct reminder *b = &m->before->reminders[i];
-		if (b->offset_minutes == r->offset_minutes &&
-		    (b->offset_minutes != REMINDER_NO_OFFSET || b->remind_at_us == r->remind_at_us))
-			return b;
-	}
-	return NULL;
-}
-
 static bool has_id(const struct reminder *list, size_t n, const struct uuid *id)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -102,6 +90,32 @@ static bool has_id(const struct reminder *list, size_t n, const struct uuid *id)
 			return true;
 	}
 	return false;
+}
+
+/* Whether one of those that were sent says that it is this one. */
+static bool is_named(const struct merging *m, const struct reminder *before)
+{
+	for (size_t i = 0; i < m->in->n_reminders; i++) {
+		if (find_before(m, m->in->reminders[i].id) == before)
+			return true;
+	}
+	return false;
+}
+
+/* One that has no id, but stands at the same offset or time as one of before, is that one: unless
+ * another one is it, which is in the list already or says so. */
+static const struct reminder *find_alike(const struct merging *m, const struct reminder *r,
+					 const struct reminder *list, size_t n)
+{
+	for (size_t i = 0; m->before != NULL && i < m->before->n_reminders; i++) {
+		const struct reminder *b = &m->before->reminders[i];
+		if (b->offset_minutes == r->offset_minutes &&
+		    (b->offset_minutes != REMINDER_NO_OFFSET ||
+		     b->remind_at_us == r->remind_at_us) &&
+		    !has_id(list, n, &b->id) && !is_named(m, b))
+			return b;
+	}
+	return NULL;
 }
 
 static int take_one(const struct merging *m, const struct reminder_input *in, struct reminder *list,
@@ -118,8 +132,8 @@ static int take_one(const struct merging *m, const struct reminder_input *in, st
 	if (e < 0)
 		return e;
 	if (before == NULL) {
-		before = find_alike(m, &r);
-		if (before != NULL && !has_id(list, n, &before->id)) {
+		before = find_alike(m, &r, list, n);
+		if (before != NULL) {
 			r = *before;
 		} else {
 			r.id = m->ctx->new_id();
