@@ -333,42 +333,49 @@ static int read_body(struct arena *arena, const struct task_body *in, struct tas
 int task_input_parse(struct arena *arena, struct str body, struct task_input *ret,
 		     struct err *reterr)
 {
+	struct task_input result = { .priority = TASK_MEDIUM };
 	struct task_body in = { 0 };
 
 	int r = json_parse(arena, body, "body", FIELDS, &in, reterr);
-	if (r < 0)
-		return r;
-	*ret = (struct task_input){ .priority = TASK_MEDIUM };
-	return read_body(arena, &in, ret, reterr);
+	if (r == 0)
+		r = read_body(arena, &in, &result, reterr);
+	if (r == 0)
+		*ret = result;
+	return r;
 }
 
 int task_input_parse_complete(struct arena *arena, struct str body, struct task_input *ret,
 			      struct err *reterr)
 {
+	struct task_input result = { .priority = TASK_MEDIUM };
 	struct task_body in = { 0 };
+	int r = 0;
 
-	*ret = (struct task_input){ .priority = TASK_MEDIUM };
-	if (str_trim(body).n == 0)
-		return 0;
-	int r = json_parse(arena, body, "body", FIELDS, &in, reterr);
-	return r < 0 ? r : parse_completed(&in, &ret->completed, reterr);
+	if (str_trim(body).n > 0)
+		r = json_parse(arena, body, "body", FIELDS, &in, reterr);
+	if (r == 0)
+		r = parse_completed(&in, &result.completed, reterr);
+	if (r == 0)
+		*ret = result;
+	return r;
 }
 
 int reminder_input_parse(struct arena *arena, struct str body, bool needs_time,
 			 struct reminder_input *ret, struct err *reterr)
 {
 	struct reminder_body in = { 0 };
+	struct reminder_input result;
 
 	int r = json_parse(arena, body, "body", REMINDER_FIELDS, &in, reterr);
+	if (r == 0)
+		r = read_reminder(&in, "body", &result, reterr);
 	if (r < 0)
 		return r;
-	r = read_reminder(&in, "body", ret, reterr);
-	if (r < 0)
-		return r;
-	ret->id = (struct str){ NULL, 0 };
-	if (needs_time && !has_time(ret))
+	if (needs_time && !has_time(&result))
 		return err_set(reterr, &ERR_INVALID, "body",
 			       "a reminder needs remind_at or offset_minutes");
+	result.id = (struct str){ NULL, 0 };
+	*ret = result;
 	return 0;
 }
 

@@ -75,6 +75,84 @@ static const struct refused REFUSED[] = {
 	{ "{\"title\":\"a\",\"status\":\"done\"}", 422, "body.status" },
 	{ "{\"title\":\"a\",\"completed\":true,\"is_completed\":false}", 422, "body.is_completed" },
 	{ "{\"title\":\"a\",\"completed\":true,\"status\":\"pending\"}", 422, "body.status" },
+	{ "{\"title\":\"a\",\"tags\":\"a\"}", 422, "body.tags" },
+	{ "{\"title\":\"a\",\"tags\":[7]}", 422, "body.tags.0" },
+	{ "{\"title\":\"a\",\"tags\":[\"a\",\"\"]}", 422, "body.tags.1" },
+	{ "{\"title\":\"a\",\"tags\":[\"a\",\"b\\nc\"]}", 422, "body.tags.1" },
+	{ "{\"title\":\"a\",\"tags\":[\"a\\u202eb\"]}", 422, "body.tags.0" },
+	{ "{\"title\":\"a\",\"tags\":[{}]}", 422, "body.tags.0" },
+	{ "{\"title\":\"a\",\"tags\":[{\"name\":null}]}", 422, "body.tags.0" },
+	{ "{\"title\":\"a\",\"tags\":[{\"name\":7}]}", 422, "body.tags.0.name" },
+	{ "{\"title\":\"a\",\"tags\":[\"a\",null]}", 422, "body.tags.1" },
+	{ "{\"title\":\"a\",\"tags\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\",\"18\",\"19\",\"20\",\"21\"]}",
+	  422, "body.tags" },
+	{ "{\"title\":\"a\",\"due_date\":7}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"tomorrow\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-02-30\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-02-29T10:00:00Z\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-3-1\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"10000-01-01\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"0000-12-31\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"9999-12-31T23:00:00-05:00\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"9999-12-31\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-03-01T24:00:00Z\"}", 422, "body.due_date" },
+	{ "{\"title\":\"a\",\"due_at\":\"never\"}", 422, "body.due_at" },
+	{ "{\"title\":\"a\",\"time_zone\":7}", 422, "body.time_zone" },
+	{ "{\"title\":\"a\",\"time_zone\":\"\"}", 422, "body.time_zone" },
+	{ "{\"title\":\"a\",\"time_zone\":\"Mars/Phobos\"}", 422, "body.time_zone" },
+	{ "{\"title\":\"a\",\"time_zone\":\"../../etc/passwd\"}", 422, "body.time_zone" },
+	{ "{\"title\":\"a\",\"time_zone\":\"+02:00\"}", 422, "body.time_zone" },
+	{ "{\"title\":\"a\",\"reminders\":{}}", 422, "body.reminders" },
+	{ "{\"title\":\"a\",\"reminders\":[\"2026-03-02T10:00:00Z\"]}", 422, "body.reminders.0" },
+	{ "{\"title\":\"a\",\"reminders\":[{}]}", 422, "body.reminders.0" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-04-01\",\"reminders\":[{\"offset_minutes\":5},{\"offset_minutes\":-1}]}",
+	  422, "body.reminders.1.offset_minutes" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-04-01\",\"reminders\":[{\"offset_minutes\":527041}]}",
+	  422, "body.reminders.0.offset_minutes" },
+	{ "{\"title\":\"a\",\"due_date\":\"2026-04-01\",\"reminders\":[{\"offset_minutes\":1.5}]}",
+	  422, "body.reminders.0.offset_minutes" },
+	{ "{\"title\":\"a\",\"reminders\":[{\"offset_minutes\":5}]}", 422,
+	  "body.reminders.0.offset_minutes" },
+	{ "{\"title\":\"a\",\"reminders\":[{\"remind_at\":\"soon\"}]}", 422,
+	  "body.reminders.0.remind_at" },
+	{ "{\"title\":\"a\",\"remind_at\":\"soon\"}", 422, "body.remind_at" },
+	{ "{\"title\":\"a\",\"reminders\":[{\"remind_at\":\"2026-04-01\",\"channels\":[]}]}", 422,
+	  "body.reminders.0.channels" },
+	{ "{\"title\":\"a\",\"reminders\":[{\"remind_at\":\"2026-04-01\",\"channels\":[\"sms\"]}]}",
+	  422, "body.reminders.0.channels" },
+	{ "{\"title\":\"a\",\"reminders\":[{\"remind_at\":\"2026-04-01\",\"channels\":\"log\"}]}",
+	  422, "body.reminders.0.channels" },
+	{ "{\"title\":\"a\",\"recurrence\":\"hourly\"}", 422, "body.recurrence" },
+	{ "{\"title\":\"a\",\"recurrence\":\"dayly\"}", 422, "body.recurrence" },
+	{ "{\"title\":\"a\",\"recurrence\":7}", 422, "body.recurrence" },
+	{ "{\"title\":\"a\",\"recurrence_type\":\"hourly\"}", 422, "body.recurrence_type" },
+	{ "{\"title\":\"a\",\"recurrence_pattern\":\"hourly\"}", 422, "body.recurrence_pattern" },
+	{ "{\"title\":\"a\",\"recurrence_pattern\":\"FREQ=HOURLY\"}", 422,
+	  "body.recurrence_pattern" },
+	{ "{\"title\":\"a\",\"recurrence\":\"daily\",\"recurrence_interval\":0}", 422,
+	  "body.recurrence_interval" },
+	{ "{\"title\":\"a\",\"recurrence\":\"daily\",\"recurrence_interval\":1001}", 422,
+	  "body.recurrence_interval" },
+	{ "{\"title\":\"a\",\"recurrence\":\"daily\",\"recurrence_interval\":\"2\"}", 422,
+	  "body.recurrence_interval" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"\"}", 422, "body.recurrence_rule" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"FREQ=SECONDLY\"}", 422, "body.recurrence_rule" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"FREQ=DAILY;INTERVAL=1000000000\"}", 422,
+	  "body.recurrence_rule" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"FREQ=DAILY;COUNT=2;UNTIL=20270101\"}", 422,
+	  "body.recurrence_rule" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"FREQ=YEARLY;BYMONTHDAY=31;BYMONTH=2\"}", 422,
+	  "body.recurrence_rule" },
+	{ "{\"title\":\"a\",\"recurrence_rule\":\"FREQ=DAILY\",\"recurrence_mode\":\"sometimes\"}",
+	  422, "body.recurrence_mode" },
+	{ "{\"title\":\"a\",\"recurrence_mode\":1}", 422, "body.recurrence_mode" },
+	{ "{\"title\":\"a\",\"recurrence_end_date\":\"2027-01-01\"}", 422,
+	  "body.recurrence_end_date" },
+	{ "{\"title\":\"a\",\"recurrence\":\"daily\",\"recurrence_end_date\":\"2027-02-29\"}", 422,
+	  "body.recurrence_end_date" },
+	{ "{\"title\":\"a\",\"recurrence\":\"daily\",\"recurrence_end\":\"x\"}", 422,
+	  "body.recurrence_end" },
 };
 
 START_TEST(create_refuses)
@@ -87,6 +165,8 @@ START_TEST(create_refuses)
 	ck_assert_msg(status == c->status, "%s: %d", c->body, status);
 	ck_assert_msg(str_starts(str_from(err.field), str_from(c->field)), "%s: %s", c->body,
 		      err.field);
+	ck_assert_msg(status == 400 || str_eq(str_from(err.field), str_from(c->field)), "%s: %s",
+		      c->body, err.field);
 	ck_assert_int_eq(merged.task.id, 42); /* untouched */
 }
 END_TEST
@@ -162,6 +242,170 @@ START_TEST(complete_bodies)
 }
 END_TEST
 
+/* Older spellings, and the newer one that says the same; a key outranks its older spelling. */
+static const struct {
+	const char *old_body, *new_body;
+} SPELLINGS[] = {
+	{ "{'title':'a','due_at':'2026-04-01T10:00:00Z'}",
+	  "{'title':'a','due_date':'2026-04-01T10:00:00Z'}" },
+	{ "{'title':'a','due_date':'2026-04-01','due_at':'never'}",
+	  "{'title':'a','due_date':'2026-04-01'}" },
+	{ "{'title':'a','due_date':null,'due_at':'2026-04-01'}", "{'title':'a'}" },
+	{ "{'title':'a','recurrence_type':'weekly'}", "{'title':'a','recurrence':'weekly'}" },
+	{ "{'title':'a','recurrence_pattern':'weekly'}", "{'title':'a','recurrence':'weekly'}" },
+	{ "{'title':'a','recurrence_pattern':'FREQ=WEEKLY;BYDAY=MO,TU'}",
+	  "{'title':'a','recurrence_rule':'FREQ=WEEKLY;BYDAY=MO,TU'}" },
+	{ "{'title':'a','recurrence_type':'none'}", "{'title':'a'}" },
+	{ "{'title':'a','recurrence':'none'}", "{'title':'a','recurrence':null}" },
+	{ "{'title':'a','recurrence':'daily','recurrence_type':'hourly','recurrence_pattern':'x'}",
+	  "{'title':'a','recurrence':'daily'}" },
+	{ "{'title':'a','recurrence_type':'daily','recurrence_interval':3}",
+	  "{'title':'a','recurrence_rule':'FREQ=DAILY;INTERVAL=3'}" },
+	{ "{'title':'a','recurrence_interval':3}", "{'title':'a'}" },
+	{ "{'title':'a','recurrence':'daily','recurrence_end':'2027-01-01'}",
+	  "{'title':'a','recurrence':'daily','recurrence_end_date':'2027-01-01'}" },
+	{ "{'title':'a','recurrence_rule':'rrule:byday=TU,MO;freq=weekly;interval=1'}",
+	  "{'title':'a','recurrence_rule':'FREQ=WEEKLY;BYDAY=MO,TU'}" },
+	{ "{'title':'a','tags':[{'name':'x'},{'name':' Y ','color':'red'}]}",
+	  "{'title':'a','tags':['x','Y']}" },
+	{ "{'title':'a','tags':['x','X','x ','\\u0058']}", "{'title':'a','tags':['x']}" },
+	{ "{'title':'a','tags':['e\\u0301']}", "{'title':'a','tags':['\\u00e9']}" },
+	{ "{'title':'a','tags':null}", "{'title':'a','tags':[]}" },
+	{ "{'title':'a','remind_at':'2026-04-01T10:00:00Z'}",
+	  "{'title':'a','reminders':[{'remind_at':'2026-04-01T10:00:00Z'}]}" },
+	{ "{'title':'a','reminders':[],'remind_at':'2026-04-01T10:00:00Z'}", "{'title':'a'}" },
+	{ "{'title':'a','remind_at':null}", "{'title':'a'}" },
+	{ "{'title':'a','due_date':'2026-04-01','reminders':[{'offset_minutes':5,'remind_at':'x'}]}",
+	  "{'title':'a','due_date':'2026-04-01','reminders':[{'offset_minutes':5}]}" },
+};
+
+static struct uuid same_uuid(void)
+{
+	return (struct uuid){ { 1 } };
+}
+
+START_TEST(older_spellings)
+{
+	context.new_id = same_uuid;
+	struct task a = merge_ok(NULL, json(SPELLINGS[_i].old_body));
+	struct task b = merge_ok(NULL, json(SPELLINGS[_i].new_body));
+
+	ck_assert_str_eq(task_json(&a), task_json(&b));
+}
+END_TEST
+
+static const struct {
+	const char *body;
+	bool wants;
+} WANTS[] = {
+	{ "{'title':'a','completed':true,'tags':['x'],'priority':'low'}", false },
+	{ "{'due_date':null}", true },
+	{ "{'due_date':'2026-04-01'}", true },
+	{ "{'time_zone':null}", true },
+	{ "{'reminders':null}", false },
+	{ "{'reminders':[]}", true },
+	{ "{'recurrence':'daily'}", true },
+	{ "{'recurrence':null}", false },
+	{ "{'recurrence_rule':'FREQ=DAILY'}", true },
+	{ "{'recurrence_end_date':'2027-01-01'}", true },
+};
+
+/* Only what needs them costs the reading of preferences. */
+START_TEST(wants_preferences)
+{
+	struct task_input in;
+
+	for (size_t i = 0; i < ARRAY_SIZE(WANTS); i++) {
+		ck_assert_int_eq(task_input_parse(arena, str_from(json(WANTS[i].body)), &in, NULL),
+				 0);
+		ck_assert_msg(task_input_wants_preferences(&in) == WANTS[i].wants, "%s",
+			      WANTS[i].body);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *body;
+	bool needs_time;
+	const char *field; /* NULL: accepted */
+} LONE[] = {
+	{ "{'remind_at':'2026-04-01'}", true, NULL },
+	{ "{'offset_minutes':0,'channels':['log','email']}", true, NULL },
+	{ "{'offset_minutes':527040}", true, NULL },
+	{ "{'channels':['log']}", false, NULL },
+	{ "{}", false, NULL },
+	{ "{}", true, "body" },
+	{ "{'remind_at':null,'offset_minutes':null}", true, "body" },
+	{ "{'remind_at':7}", true, "body.remind_at" },
+	{ "{'offset_minutes':-1}", false, "body.offset_minutes" },
+	{ "{'offset_minutes':0,'channels':['sms']}", true, "body.channels" },
+	{ "[]", true, "body" },
+	{ "", false, "body" },
+};
+
+START_TEST(lone_reminders)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(LONE); i++) {
+		struct reminder_input in = { .offset_minutes = 42 };
+
+		err = (struct err){ 0 };
+		int r = reminder_input_parse(arena, str_from(json(LONE[i].body)),
+					     LONE[i].needs_time, &in, &err);
+		ck_assert_msg((r == 0) == (LONE[i].field == NULL), "%s", LONE[i].body);
+		ck_assert_ptr_null(in.id.p);
+		if (r == 0)
+			continue;
+		ck_assert_msg(str_starts(str_from(err.field), str_from(LONE[i].field)), "%s: %s",
+			      LONE[i].body, err.field);
+		ck_assert_int_eq(in.offset_minutes, 42); /* untouched */
+	}
+}
+END_TEST
+
+/* Refused bodies leave what was there. */
+START_TEST(failures_leave_the_result)
+{
+	struct task_input in = { .n_tags = 42 };
+
+	ck_assert_int_lt(task_input_parse(arena, str_from(json("{'title':'a','tags':['b','']}")),
+					  &in, NULL),
+			 0);
+	ck_assert_uint_eq(in.n_tags, 42);
+	ck_assert_int_lt(
+		task_input_parse_complete(arena, str_from(json("{'completed':7}")), &in, NULL), 0);
+	ck_assert_uint_eq(in.n_tags, 42);
+}
+END_TEST
+
+/* Every amount of memory: read, or 503; with enough of it, read. */
+START_TEST(little_memory)
+{
+	const char *body = json(
+		"{'title':'a','due_date':'2026-04-01','tags':['b','c'],'reminders':[{'offset_minutes':5},"
+		"{'remind_at':'2026-04-01T10:00:00Z'}],'recurrence_rule':'FREQ=WEEKLY;BYDAY=MO'}");
+	unsigned failed = 0;
+	int r = -1;
+
+	for (size_t bytes = 0; r < 0; bytes += 16) {
+		struct arena *small = arena_new(bytes);
+		struct task_input in;
+
+		ck_assert_uint_lt(bytes, 64 * 1024);
+		err = (struct err){ 0 };
+		r = task_input_parse(small, str_from(body), &in, &err);
+		if (r == 0)
+			r = task_merge(small, &in, NULL, &context, &merged, &err);
+		if (r < 0) {
+			ck_assert_int_eq(r, -ENOMEM);
+			ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
+			failed++;
+		}
+		arena_free(small);
+	}
+	ck_assert_uint_gt(failed, 10);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("task_input");
@@ -174,6 +418,11 @@ int main(void)
 	tcase_add_loop_test(tc, create_refuses, 0, ARRAY_SIZE(REFUSED));
 	tcase_add_test(tc, lengths_are_code_points);
 	tcase_add_loop_test(tc, complete_bodies, 0, ARRAY_SIZE(COMPLETE));
+	tcase_add_loop_test(tc, older_spellings, 0, ARRAY_SIZE(SPELLINGS));
+	tcase_add_test(tc, wants_preferences);
+	tcase_add_test(tc, lone_reminders);
+	tcase_add_test(tc, failures_leave_the_result);
+	tcase_add_test(tc, little_memory);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
