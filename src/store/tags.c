@@ -71,11 +71,15 @@ static const struct db_statement BEGIN_RENAME = {
 	N_TAG + 1,
 };
 
-/* $15 key, $16 how many fewer tags there are then. The counter is locked first. */
-#define REMOVE                                                             \
-	"WITH c AS (UPDATE todod.user_counters c SET tags = c.tags - $16 " \
-	"WHERE c.user_id = $1 AND EXISTS (SELECT FROM todod.tags g "       \
-	"WHERE g.user_id = $1 AND g.key = $15) RETURNING 1), "             \
+/* $15 key, $16 how many fewer tags there are then. The counter is locked first. A tag whose rename
+ * to this one was cut short is a tag of its own again, and counts. */
+#define REMOVE                                                                             \
+	"WITH c AS (UPDATE todod.user_counters c SET tags = c.tags - $16 + "               \
+	"(SELECT count(*) FROM todod.tags o WHERE o.user_id = $1 AND o.renaming_to = $15)" \
+	"::integer WHERE c.user_id = $1 AND EXISTS (SELECT FROM todod.tags g "             \
+	"WHERE g.user_id = $1 AND g.key = $15) RETURNING 1), "                             \
+	"o AS (UPDATE todod.tags o SET renaming_to = NULL FROM c "                         \
+	"WHERE o.user_id = $1 AND o.renaming_to = $15), "                                  \
 	"w AS (DELETE FROM todod.tags g USING c WHERE g.user_id = $1 AND g.key = $15 RETURNING 1)"
 enum { N_REMOVE = CHANGE_PARAMS + 2 };
 
