@@ -271,7 +271,7 @@ static bool decode_cursor(struct request *rq, const struct list_request *in, str
 			  struct task_position *ret)
 {
 	char *text = arena_alloc(rq->arena, CURSOR_TEXT_MAX), scope[24];
-	struct str rest, part[3];
+	struct str rest, part[3], place;
 	size_t n;
 
 	if (text == NULL || base64url_decode(cursor, text, CURSOR_TEXT_MAX, &n) < 0)
@@ -281,8 +281,11 @@ static bool decode_cursor(struct request *rq, const struct list_request *in, str
 		if (!str_split(&rest, '.', &part[i]))
 			return false;
 	}
-	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)list_scope(rq, in));
+	/* The place in words may hold anything, and is there even when it is empty. */
 	ret->text = rest;
+	if (!str_split(&rest, '.', &place))
+		return false;
+	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)list_scope(rq, in));
 	return str_eq(part[2], str_from(scope)) && str_parse_i64(part[0], &ret->number) == 0 &&
 	       str_parse_i64(part[1], &ret->id) == 0 && is_place(&in->query, ret);
 }
