@@ -70,13 +70,22 @@ class Answer:
         return f"<{self.method} {self.path}: {self.status} {self.body[:300]!r}>"
 
 
+def compile_pattern(pattern):
+    return re.compile("^" + re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(pattern)) + "$")
+
+
 class OpenApi:
     def __init__(self, document):
         assert document["openapi"] == "3.1.0"
         self.document = document
         self.resolver = jsonschema.RefResolver("", document)
-        self.paths = [(re.compile("^" + re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(pattern)) + "$"), item)
-                      for pattern, item in document["paths"].items()]
+        self.paths = [(compile_pattern(pattern), item) for pattern, item in document["paths"].items()]
+        # Other paths to the same operations; a description is where OpenAPI has room for them.
+        for pattern, item in document["paths"].items():
+            for operation in item.values():
+                aliases = re.match(r"Also at ((?:`[^`]+`(?:, )?)+);", operation.get("description", ""))
+                for alias in re.findall(r"`([^`]+)`", aliases[1]) if aliases else []:
+                    self.paths.append((compile_pattern(alias), document["paths"][pattern]))
         self.problem = document["components"]["responses"]["Problem"]
         self.validators = {}
 
@@ -156,7 +165,7 @@ class OpenApi:
         assert isinstance(problem["detail"], list) == (answer.status == 422), answer
         for item in problem["detail"] if answer.status == 422 else []:
             # A quota has no place in the request; everything else that is wrong has.
-            assert item["loc"] or problem["code"] == "task_quota", answer
+            assert item["loc"] or problem["code"] in ("task_quota", "tag_quota"), answer
             assert item["msg"] and item["type"], answer
 
 

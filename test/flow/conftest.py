@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import process
 from api_client import Api, OpenApi, sign
 from database import Cluster, Database
+from event_schemas import validate_outbox
 from issuer import Issuer
 
 counter = itertools.count(1)
@@ -45,7 +46,7 @@ def cluster_url():
 
 @pytest.fixture(scope="session")
 def make_database(cluster_url):
-    """A function that makes a migrated database, which goes with the session."""
+    """A function that makes a migrated database, which goes with the session, when every event in it fits its schema."""
     made = []
 
     def make(name, migrate=True, url=None):
@@ -58,11 +59,18 @@ def make_database(cluster_url):
         return database
 
     yield make
+    failures = []
     for database in made:
-        if database.cluster_url == cluster_url:
-            database.drop()
-        else:
+        if database.cluster_url != cluster_url:
             database.close()
+            continue
+        try:
+            if database.value("SELECT to_regclass('todod.outbox') IS NOT NULL"):
+                validate_outbox(database)
+        except AssertionError as e:
+            failures.append(str(e))
+        database.drop()
+    assert not failures, "\n".join(failures)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,16 @@ PG = os.path.join(ROOT, "scripts", "pg.sh")
 CLUSTERS = os.path.join(ROOT, ".run", "test")
 
 
+# What requests write to, but for the counters: a row of those is not undone by undoing what it counts.
+COUNTED = ("tasks", "outbox", "idempotency_keys", "tags", "task_tags", "reminders", "preferences", "deleted_tasks")
+
+
+def counted(**tables):
+    """What Database.counts() gives when these tables have so many rows and the others none."""
+    assert set(tables) <= set(COUNTED), tables
+    return {table: tables.get(table, 0) for table in COUNTED}
+
+
 def run_pg(*args):
     # stdout may not be a pipe: the server would inherit it and hold it open.
     subprocess.run([PG, *args], check=True, stdout=subprocess.DEVNULL)
@@ -135,6 +145,16 @@ class Database:
                 if attempt == 2:
                     raise
 
+    def stream(self, sql):
+        """Rows of a result that is not held in memory as a whole."""
+        connection = psycopg2.connect(self.url)
+        try:
+            with connection.cursor("stream") as cursor:
+                cursor.execute(sql)
+                yield from cursor
+        finally:
+            connection.close()
+
     def value(self, sql, *params):
         return self.rows(sql, *params)[0][0]
 
@@ -149,9 +169,9 @@ class Database:
     def counts(self, user=None):
         """Rows of every table a request can write to; two equal counts with writes refused in between are the proof."""
         where = "" if user is None else " WHERE user_id = %s"
-        params = () if user is None else (user,)
-        return {table: self.value(f"SELECT count(*) FROM todod.{table}{where}", *params)
-                for table in ("tasks", "outbox", "idempotency_keys")}
+        params = () if user is None else (user,) * len(COUNTED)
+        sql = ", ".join(f"(SELECT count(*) FROM todod.{table}{where})" for table in COUNTED)
+        return dict(zip(COUNTED, self.rows(f"SELECT {sql}", *params)[0]))
 
     def fill_tasks(self, user, n):
         """n tasks, a millisecond apart, the first one oldest; ids from the sequence, as the daemon takes them."""

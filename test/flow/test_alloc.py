@@ -94,6 +94,22 @@ ROUTES = {
     "set with key": lambda api, task: api.complete(task, {"completed": True}, {"Idempotency-Key": next_key(api)}),
     "delete": lambda api, task: api.delete(task),
     "delete with key": lambda api, task: api.delete(task, {"Idempotency-Key": next_key(api)}),
+    "create whole": lambda api, task: api.request("POST", api.tasks, {"title": "new", **WHOLE}),
+    "update": lambda api, task: api.request("PUT", api.path(task), {**WHOLE, "description": next_key(api)}),
+    "clear": lambda api, task: api.request("PATCH", api.path(task), {
+        "tags": None, "reminders": None, "recurrence": None, "due_date": None, "description": next_key(api)}),
+    "update wrong": lambda api, task: api.request("PUT", api.path(task), {"recurrence_rule": "FREQ=DAILY;BYDAY=1MO"}),
+    "filter": lambda api, task: api.get(api.tasks + FILTER),
+    "search": lambda api, task: api.get(api.tasks + "?search=n%C3%A9w&limit=3&sort=title"),
+    "deleted": lambda api, task: api.get(api.tasks + "?updated_since=2020-01-01&deleted=1"),
+    "add reminder": lambda api, task: api.request("POST", api.path(task) + "/reminders", {"remind_at": "2098-05-05T05:05"}),
+    "reminders": lambda api, task: api.get(f"/api/{api.quoted}/reminders?status=pending&limit=1"),
+    "create tag": lambda api, task: api.request("POST", f"/api/{api.quoted}/tags", {"name": f"n{next_key(api)}"}),
+    "tags": lambda api, task: api.get(f"/api/{api.quoted}/tags"),
+    "rename tag": lambda api, task: api.request("PATCH", tags_path(api, "a"), {"name": "b"}),
+    "remove tag": lambda api, task: api.request("DELETE", tags_path(api, "a"), headers={"Idempotency-Key": next_key(api)}),
+    "preferences": lambda api, task: api.request("PUT", f"/api/{api.quoted}/preferences", {
+        "locale": f"en-{next_key(api):0>8}", "email": "a@example.org", "time_zone": "Europe/Berlin"}),
     "stale": lambda api, task: api.delete(task, {"If-Match": '"77"'}),
     "not there": lambda api, task: api.get("/nothing"),
     "wrong method": lambda api, task: api.request("DELETE", api.tasks),
@@ -102,6 +118,29 @@ ROUTES = {
     "document": lambda api, task: api.get("/openapi.json", token=None),
 }
 KEYS = {}
+WHOLE = {"tags": ["one", "zw\u00f6lf"], "due_date": "2098-01-31", "time_zone": "Europe/Berlin", "recurrence": "monthly",
+         "reminders": [{"offset_minutes": 10}, {"remind_at": "2098-01-01T10:00:00", "channels": ["log"]}]}
+FILTER = ("?tag=one&priority=high,low&due_before=2099-01-01&overdue=false&updated_since=2020-01-01T00:00:00Z&sort=due_date"
+          "&order=desc&limit=5")
+
+
+def tags_path(api, name):
+    return f"/api/{api.quoted}/tags/{name}"
+
+
+def with_tag(api, task):
+    """The task has tag a; there is no b, whatever a rename that was cut short has left."""
+    api.request("DELETE", tags_path(api, "b"))
+    assert api.request("PUT", api.path(task), {"tags": ["a"]}).status == 200
+
+
+# What must be so before each try.
+SETUP = {
+    "set with key": lambda api, task: api.complete(task, {"completed": False}),
+    "add reminder": lambda api, task: api.request("PUT", api.path(task), {"reminders": []}),
+    "rename tag": with_tag,
+    "remove tag": with_tag,
+}
 
 
 def next_key(api):
@@ -114,10 +153,18 @@ def whole(database, user):
     tasks = dict(database.rows("SELECT id, version FROM todod.tasks WHERE user_id = %s", user))
     counter = database.rows("SELECT tasks FROM todod.user_counters WHERE user_id = %s", user)
     assert (counter[0][0] if counter else 0) == len(tasks)
-    events = database.rows("SELECT (event::json->>'subject')::bigint, sequence FROM todod.outbox WHERE user_id = %s", user)
+    events = database.rows("""SELECT event::json->'data'->>'task_id', topic, event::json->'data'->'payload'->>'reminder_id', sequence
+        FROM todod.outbox WHERE user_id = %s""", user)
     assert len(set(events)) == len(events)
     for task_id, version in tasks.items():
-        assert sorted(s for i, s in events if i == task_id) == list(range(1, version + 1)), task_id
+        for topic in ("task-events", "task-updates"):
+            mine = sorted(s for i, t, _, s in events if i == str(task_id) and t == topic)
+            assert mine == list(range(1, version + 1)), (task_id, topic)
+    tags = database.rows("""SELECT t.id, x FROM todod.tasks t, unnest(string_to_array(nullif(t.tags, ''), E'\n')) x
+        WHERE t.user_id = %s""", user)
+    joined = database.rows("""SELECT x.task_id, g.name FROM todod.task_tags x JOIN todod.tags g USING (user_id, key)
+        WHERE x.user_id = %s""", user)
+    assert sorted(tags) == sorted(joined)
     return len(events)
 
 
@@ -129,8 +176,8 @@ def test_nth_allocation_fails(poor_daemon, poor_api, database, shim, route):
     for n in range(MOST):  # 0: nothing fails, to see what is good
         if task is None or api.get(api.path(task)).status != 200:
             task = api.create("t")
-        if route == "set with key":
-            api.complete(task, {"completed": False})
+        if route in SETUP:
+            SETUP[route](api, task)
         shim.arm(n)
         try:
             status = ROUTES[route](api, task).status

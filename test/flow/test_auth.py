@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from api_client import Api, sign
 from conftest import pem_of, write_private
+from database import COUNTED
 from process import run, wait_until
 
 SECRET = "shared-secret-of-the-old-clients-0123456789"
@@ -137,34 +138,46 @@ def operations(openapi):
     return [(method, pattern) for method, pattern, operation in openapi.operations() if operation.get("security") != []]
 
 
-def call(api, method, pattern, user, task_id, token=None, headers=None):
-    path = pattern.replace("{user_id}", user).replace("{id}", str(task_id))
-    body = {"title": "t"} if method == "POST" else {"completed": True} if method in ("PATCH", "PUT") else None
+def call(api, method, pattern, user, task, token=None, headers=None):
+    """A request of that operation which is good, if the token is; the task has a reminder, and the tag `t`."""
+    path = pattern.replace("{user_id}", user).replace("{id}", str(task["id"])).replace("{name}", "t")
+    path = path.replace("{reminder_id}", task["reminders"][0]["id"])
+    body = None
+    if method in ("POST", "PUT", "PATCH"):
+        name = f"t{len(path)}" if method == "POST" else "t"
+        body = {"title": "t", "name": name, "completed": False, "locale": "en"}
+        if "reminders" in pattern:
+            body["remind_at"] = "2099-01-01T00:00:00Z"
     return api.request(method, path, body, headers, token=token)
+
+
+def create_whole(api, title):
+    """A task with something of everything that routes lead to."""
+    return api.create(title, tags=["t"], due_date="2098-01-01T00:00:00Z", reminders=[{"offset_minutes": 5}])
 
 
 def snapshot(database, user):
     return [database.rows(f"SELECT xmin::text, ctid::text, * FROM todod.{table} WHERE user_id = %s ORDER BY 1, 2", user)
-            for table in ("tasks", "outbox", "user_counters", "idempotency_keys")]
+            for table in (*COUNTED, "user_counters")]
 
 
 def test_every_route_refuses_every_bad_token(api, database, signing_key):
     """SE1: each operation of /openapi.json that is not public, with each bad token: 401, and nothing is touched."""
-    task = api.create("mine")
+    task = create_whole(api, "mine")
     before = snapshot(database, api.user)
     headers = {name: f"Bearer {token}" for name, token in bad_tokens(signing_key, api.user).items()}
     headers.update(bad_headers(signing_key, api.user))
     routes = operations(api.openapi)
-    assert len(routes) >= 5 and len(headers) >= 60
+    assert len(routes) >= 18 and len(headers) >= 60
     for method, pattern in routes:
         for name, value in headers.items():
             sent = {} if value is None else {"Authorization": value}
-            answer = call(api, method, pattern, api.quoted, task["id"], headers=sent)
+            answer = call(api, method, pattern, api.quoted, task, headers=sent)
             assert answer.status == 401, f"{name}: {answer}"
     assert snapshot(database, api.user) == before
     for method, pattern in routes:
         if method != "DELETE":
-            assert call(api, method, pattern, api.quoted, task["id"], api.token).status in (200, 201)
+            assert call(api, method, pattern, api.quoted, task, api.token).status in (200, 201)
 
 
 def test_refusals_tell_nothing_of_the_token(api, signing_key):
@@ -221,14 +234,14 @@ def test_two_tokens_are_none(daemon, api):
 def test_other_users_path_is_403(daemon, connect_api, api, database):
     """SE2: each operation of the API with a path user that is not the token's: 403, nothing written or read."""
     victim = connect_api(daemon)
-    task = victim.create("private")
+    task = create_whole(victim, "private")
     before = snapshot(database, victim.user), snapshot(database, api.user)
     paths = [victim.quoted, victim.quoted + "%20", victim.quoted.upper(), "x" + api.quoted, api.quoted + "x", "root", "%20",
              "me", "x" * 128]
     for method, pattern in operations(api.openapi):
         assert "{user_id}" in pattern
         for user in paths:
-            answer = call(api, method, pattern, user, task["id"], api.token)
+            answer = call(api, method, pattern, user, task, api.token)
             assert answer.status == 403, answer
             assert b"private" not in answer.body
     assert (snapshot(database, victim.user), snapshot(database, api.user)) == before

@@ -2,6 +2,7 @@
 """Idempotency-Key: done once, answered the same."""
 import pytest
 
+from database import counted
 from test_tasks import in_parallel
 
 VOLATILE = {"date", "x-request-id", "idempotency-replayed"}
@@ -26,7 +27,7 @@ def test_create_again(api, database):
     again = api.request("POST", api.tasks, body, keyed("k"))
     same_answer(first, again)
     assert first.status == 201 and "location" in first.headers and "etag" in first.headers
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=2, idempotency_keys=1)
 
 
 def test_the_first_answer_stays_when_the_task_moves_on(api):
@@ -67,7 +68,7 @@ def test_toggle_again_does_not_toggle_back(api, database):
     again = api.complete(task, headers=keyed("k"))
     same_answer(first, again)
     assert api.read(task)["completed"] is True and api.read(task)["version"] == 2
-    assert database.counts(api.user)["outbox"] == 2
+    assert database.counts(api.user)["outbox"] == 4
     assert api.complete(task, {"completed": True}, keyed("k")).status == 422, "another body"
 
 
@@ -79,7 +80,7 @@ def test_delete_again(api, database):
     assert first.status == 204
     assert api.delete(task).status == 404
     assert api.delete(task, headers=keyed("other")).status == 404
-    assert database.counts(api.user) == {"tasks": 0, "outbox": 2, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(outbox=4, idempotency_keys=1, deleted_tasks=1)
 
 
 def test_replay_does_not_ask_if_match_again(api):
@@ -96,7 +97,7 @@ def test_a_write_that_changed_nothing_is_remembered_too(api, database):
     task = api.create("t", completed=True)
     first = api.complete(task, {"completed": True}, keyed("k"))
     assert first.status == 200 and first.json["version"] == 1
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=2, idempotency_keys=1)
     assert api.complete(task, {"completed": False}, keyed("k")).status == 422, "another body"
     api.complete(task, {"completed": False})
     same_answer(first, api.complete(task, {"completed": True}, keyed("k")))
@@ -109,7 +110,7 @@ def test_concurrent_creates_with_one_key_make_one_task(api, database, n):
     assert {a.status for a in answers} == {201}, answers
     assert len({a.body for a in answers}) == 1
     assert sum("idempotency-replayed" not in a.headers for a in answers) == 1
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=2, idempotency_keys=1)
     assert database.value("SELECT tasks FROM todod.user_counters WHERE user_id = %s", api.user) == 1
 
 
@@ -117,7 +118,7 @@ def test_concurrent_creates_with_one_key_and_two_bodies(api, database):
     answers = in_parallel(20, lambda i: api.request("POST", api.tasks, {"title": f"t{i % 2}"}, keyed("k")))
     assert {a.status for a in answers} == {201, 422}
     assert len({a.body for a in answers if a.status == 201}) == 1
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=2, idempotency_keys=1)
 
 
 def test_concurrent_toggles_and_deletes_with_one_key(api, database):
@@ -128,14 +129,14 @@ def test_concurrent_toggles_and_deletes_with_one_key(api, database):
     assert api.read(task)["version"] == 2
     answers = in_parallel(20, lambda i: api.delete(task, headers=keyed("d")))
     assert {a.status for a in answers} == {204}, answers
-    assert database.counts(api.user) == {"tasks": 0, "outbox": 3, "idempotency_keys": 2}
+    assert database.counts(api.user) == counted(outbox=6, idempotency_keys=2, deleted_tasks=1)
 
 
 def test_a_refused_request_is_not_stored(api, database):
     assert api.request("POST", api.tasks, {"title": ""}, keyed("k")).status == 422
     assert api.request("POST", api.tasks, b"{", keyed("k")).status == 400
     assert api.complete(999999999, headers=keyed("k")).status == 404
-    assert database.counts(api.user) == {"tasks": 0, "outbox": 0, "idempotency_keys": 0}
+    assert database.counts(api.user) == counted()
     task = api.request("POST", api.tasks, {"title": "now it is good"}, keyed("k"))
     assert task.status == 201
     assert api.complete(task.json, headers={**keyed("k"), "If-Match": '"9"'}).status == 412
@@ -167,7 +168,7 @@ def test_the_write_that_reached_the_quota_is_still_repeated(api, database):
     for headers in (keyed("other"), None):
         refused = api.request("POST", api.tasks, {"title": "the last one"}, headers)
         assert refused.status == 422 and refused.json["code"] == "task_quota", refused
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 1, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=2, idempotency_keys=1)
     assert database.value("SELECT tasks FROM todod.user_counters WHERE user_id = %s", api.user) == 10000
 
 
@@ -184,7 +185,7 @@ def test_an_old_key_of_a_toggle_is_forgotten(api, database):
     second = api.complete(task, headers=keyed("k"))
     assert second.status == 200 and second.json["completed"] is False and second.json["version"] == 3, second
     same_answer(second, api.complete(task, headers=keyed("k")))
-    assert database.counts(api.user) == {"tasks": 1, "outbox": 3, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=1, outbox=6, idempotency_keys=1)
 
 
 def test_an_old_key_of_a_write_that_changes_nothing_is_forgotten(api, database):
@@ -210,7 +211,7 @@ def test_an_old_key_of_a_deletion_is_forgotten(api, database):
     second = api.delete(task, headers=keyed("k"))
     assert second.status == 204, second
     same_answer(second, api.delete(task, headers=keyed("k")))
-    assert database.counts(api.user) == {"tasks": 0, "outbox": 3, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(outbox=6, idempotency_keys=1, deleted_tasks=2)
 
 
 def test_an_old_key_is_forgotten(api, database):
@@ -224,5 +225,5 @@ def test_an_old_key_is_forgotten(api, database):
     second = api.request("POST", api.tasks, {"title": "t"}, keyed("k"))
     assert second.status == 201 and second.json["id"] != first.json["id"]
     assert "idempotency-replayed" not in second.headers
-    assert database.counts(api.user) == {"tasks": 2, "outbox": 2, "idempotency_keys": 1}
+    assert database.counts(api.user) == counted(tasks=2, outbox=4, idempotency_keys=1)
     same_answer(second, api.request("POST", api.tasks, {"title": "t"}, keyed("k")))
