@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lists. One statement for each order, with and without a place to go on after; what does not
- * filter is null. All of them run over the rows of one user, at most TASK_QUOTA, so what cannot use
- * an index is still bounded. The list that clients ask for most, everything by age, has statements
- * without filter that walk the index.
+ * filter is null. It passes once over the rows of the user, at most TASK_QUOTA, and keeps ids and
+ * sort keys of those that match, which it counts, sorts, and reads the page of. The list that
+ * clients ask for most, everything by age, has statements that walk an index and read the counter.
  */
 #include "results_private.h"
 #include "store/tasks.h"
@@ -16,6 +16,8 @@
  * due date that is not there. */
 enum { P_DUE_NONE = 14, N_PARAMS = P_DUE_NONE };
 
+/* What is no column is computed once, in a subselect of its own. To ask for one tag, or any of
+ * some, needs no grouping. */
 #define FILTER                                                                                   \
 	" AND ($5 IS NULL OR t.completed = $5)"                                                  \
 	" AND ($6 IS NULL OR (1 << t.priority) & $6 <> 0)"                                       \
@@ -23,29 +25,33 @@ enum { P_DUE_NONE = 14, N_PARAMS = P_DUE_NONE };
 	" AND ($8 IS NULL OR t.due_at >= $8)"                                                    \
 	" AND ($9 IS NULL OR (NOT t.completed AND coalesce(t.overdue_at <= now(), false)) = $9)" \
 	" AND ($10 IS NULL OR t.updated_at >= $10)"                                              \
-	" AND ($11 IS NULL OR t.id IN (SELECT x.task_id FROM todod.task_tags x "                 \
+	" AND ($11 IS NULL OR $12 > 1 OR t.id IN (SELECT x.task_id FROM todod.task_tags x "      \
+	"WHERE x.user_id = $1 AND x.key = ANY($11)))"                                            \
+	" AND ($11 IS NULL OR $12 <= 1 OR t.id IN (SELECT x.task_id FROM todod.task_tags x "     \
 	"WHERE x.user_id = $1 AND x.key = ANY($11) GROUP BY x.task_id HAVING count(*) >= $12))"  \
-	" AND ($13 IS NULL OR t.search @@ $13::tsquery)"
+	" AND ($13 IS NULL OR t.search @@ " SEARCHED ")"
+#define SEARCHED "(SELECT $13::tsquery)"
 
-#define LIST(key, filter, after, dir)                                                    \
-	"SELECT " TASK_COLUMNS ", t.sort_key FROM (SELECT t.*, " key " AS sort_key "     \
-	"FROM todod.tasks t WHERE t.user_id = $1" filter after " ORDER BY sort_key " dir \
-	", t.id " dir " LIMIT $2) t" REMINDERS_OF_TASK " ORDER BY t.sort_key " dir ", t.id " dir
+#define LIST(key, after, dir)                                                                       \
+	"WITH m AS MATERIALIZED (SELECT t.id, " key " AS sort_key FROM todod.tasks t "              \
+	"WHERE t.user_id = $1" FILTER ") "                                                          \
+	"SELECT " TASK_COLUMNS ", page.sort_key, (SELECT count(*) FROM m) "                         \
+	"FROM (SELECT m.id, m.sort_key FROM m" after " ORDER BY m.sort_key " dir ", m.id " dir      \
+	" LIMIT $2) page JOIN todod.tasks t ON t.user_id = $1 AND t.id = page.id" REMINDERS_OF_TASK \
+	" ORDER BY page.sort_key " dir ", page.id " dir
 
-#define AFTER(key, compare) " AND (" key ", t.id) " compare " ($3, $4)"
+#define AFTER(compare) " WHERE (m.sort_key, m.id) " compare " ($3, $4)"
 
-#define LISTS(name, key)                                                                    \
-	{                                                                                   \
-		{ { "list_" name "_desc", LIST(key, FILTER, "", "DESC"), N_PARAMS },        \
-		  { "list_" name "_desc_after", LIST(key, FILTER, AFTER(key, "<"), "DESC"), \
-		    N_PARAMS } },                                                           \
-		{                                                                           \
-			{ "list_" name "_asc", LIST(key, FILTER, "", "ASC"), N_PARAMS },    \
-			{                                                                   \
-				"list_" name "_asc_after",                                  \
-					LIST(key, FILTER, AFTER(key, ">"), "ASC"), N_PARAMS \
-			}                                                                   \
-		}                                                                           \
+#define LISTS(name, key)                                                                          \
+	{                                                                                         \
+		{ { "list_" name "_desc", LIST(key, "", "DESC"), N_PARAMS },                      \
+		  { "list_" name "_desc_after", LIST(key, AFTER("<"), "DESC"), N_PARAMS } },      \
+		{                                                                                 \
+			{ "list_" name "_asc", LIST(key, "", "ASC"), N_PARAMS },                  \
+			{                                                                         \
+				"list_" name "_asc_after", LIST(key, AFTER(">"), "ASC"), N_PARAMS \
+			}                                                                         \
+		}                                                                                 \
 	}
 
 enum key_kind { KEY_TIME, KEY_NUMBER, KEY_TEXT };
@@ -61,13 +67,18 @@ static const struct {
 	[TASK_SORT_TITLE] = { KEY_TEXT, LISTS("title", "t.title_key") },
 	[TASK_SORT_COMPLETED] = { KEY_NUMBER, LISTS("completed", "t.completed::integer::bigint") },
 	[TASK_SORT_RANK] = { KEY_NUMBER,
-			     LISTS("rank", "(ts_rank(t.search, $13::tsquery) * 1e6)::bigint") },
+			     LISTS("rank", "(ts_rank(t.search, " SEARCHED ") * 1e6)::bigint") },
 };
 
+#define NEWEST_LIST(after)                                                         \
+	"SELECT " TASK_COLUMNS ", t.created_at FROM (SELECT * FROM todod.tasks t " \
+	"WHERE t.user_id = $1" after                                               \
+	" ORDER BY t.created_at DESC, t.id DESC LIMIT $2) t" REMINDERS_OF_TASK     \
+	" ORDER BY t.created_at DESC, t.id DESC"
+
 static const struct db_statement NEWEST[2] = {
-	{ "list_newest", LIST("t.created_at", "", "", "DESC"), N_PARAMS },
-	{ "list_newest_after", LIST("t.created_at", "", AFTER("t.created_at", "<"), "DESC"),
-	  N_PARAMS },
+	{ "list_newest", NEWEST_LIST(""), 2 },
+	{ "list_newest_after", NEWEST_LIST(" AND (t.created_at, t.id) < ($3, $4)"), 4 },
 };
 
 static const struct db_statement COUNT = {
@@ -75,6 +86,7 @@ static const struct db_statement COUNT = {
 	"SELECT tasks FROM todod.user_counters WHERE user_id = $1",
 	1,
 };
+/* For a page that came out empty, which cannot carry the total. */
 static const struct db_statement COUNT_FILTERED = {
 	"list_count_filtered",
 	"SELECT count(*) FROM todod.tasks t WHERE t.user_id = $1" FILTER,
@@ -100,11 +112,10 @@ static bool is_unfiltered(const struct task_filter *f)
 	       !f->has_updated_since && f->search.p == NULL;
 }
 
-static const struct db_statement *statement_of(const struct task_list_query *q)
+/* Walked by index, counted by the user's counter. */
+static bool is_newest(const struct task_list_query *q)
 {
-	if (q->order.by == TASK_SORT_CREATED && !q->order.ascending && is_unfiltered(&q->filter))
-		return &NEWEST[q->after];
-	return &SORTS[q->order.by].lists[q->order.ascending][q->after];
+	return q->order.by == TASK_SORT_CREATED && !q->order.ascending && is_unfiltered(&q->filter);
 }
 
 static struct db_param time_or_null(bool is_there, int64_t us)
@@ -184,9 +195,9 @@ static int row_of(const struct db_result *rows, int64_t id)
 }
 
 static int read_list(struct arena *arena, const struct task_list_query *q,
-		     struct db_result *const results[2], struct task_list *ret, struct err *reterr)
+		     const struct db_result *rows, struct task_list *ret, struct err *reterr)
 {
-	int r = task_rows_read(arena, results[0], q->user_id, &ret->tasks, &ret->n, reterr);
+	int r = task_rows_read(arena, rows, q->user_id, &ret->tasks, &ret->n, reterr);
 
 	if (r < 0)
 		return r;
@@ -194,28 +205,75 @@ static int read_list(struct arena *arena, const struct task_list_query *q,
 	if (ret->has_more)
 		ret->n = q->limit;
 	if (ret->n > 0)
-		ret->last = position_of(results[0], row_of(results[0], ret->tasks[ret->n - 1].id),
+		ret->last = position_of(rows, row_of(rows, ret->tasks[ret->n - 1].id),
 					SORTS[q->order.by].kind);
-	/* Who never had a task has no counter. */
-	ret->total = db_rows(results[1]) == 1 ? db_i64(results[1], 0, 0) : 0;
 	return 0;
+}
+
+static FIBER int list_newest(struct db *db, struct arena *arena, const struct task_list_query *q,
+			     const struct db_param *params, struct task_list *ret,
+			     struct err *reterr)
+{
+	const struct db_query queries[] = { { &NEWEST[q->after], params }, { &COUNT, params } };
+	const struct db_segment segment = {
+		.user_id = q->user_id, .queries = queries, .n_queries = 2, .slow = q->slow
+	};
+	struct db_result *results[2];
+
+	int r = db_run_wait(db, &segment, results, NULL, reterr);
+	if (r == 0)
+		r = results_keep(arena, results, 2, reterr);
+	if (r == 0)
+		r = read_list(arena, q, results[0], ret, reterr);
+	/* Who never had a task has no counter. */
+	if (r == 0)
+		ret->total = db_rows(results[1]) == 1 ? db_i64(results[1], 0, 0) : 0;
+	return r;
+}
+
+static FIBER int run_one(struct db *db, struct arena *arena, const struct task_list_query *q,
+			 const struct db_statement *statement, const struct db_param *params,
+			 struct db_result **ret, struct err *reterr)
+{
+	const struct db_query query = { statement, params };
+	const struct db_segment segment = {
+		.user_id = q->user_id, .queries = &query, .n_queries = 1, .slow = q->slow
+	};
+
+	int r = db_run_wait(db, &segment, ret, NULL, reterr);
+	return r < 0 ? r : results_keep(arena, ret, 1, reterr);
+}
+
+static FIBER int list_matches(struct db *db, struct arena *arena, const struct task_list_query *q,
+			      const struct db_param *params, struct task_list *ret,
+			      struct err *reterr)
+{
+	struct db_result *rows;
+
+	int r = run_one(db, arena, q, &SORTS[q->order.by].lists[q->order.ascending][q->after],
+			params, &rows, reterr);
+	if (r == 0)
+		r = read_list(arena, q, rows, ret, reterr);
+	if (r < 0)
+		return r;
+	if (ret->n > 0) {
+		ret->total = db_i64(rows, 0, TASK_COLUMNS_END + 1);
+	} else if (q->after) {
+		/* One prepared statement for all orders; the place's type is the order's. */
+		struct db_param unplaced[N_PARAMS];
+		memcpy(unplaced, params, sizeof(unplaced));
+		unplaced[2] = (struct db_param)DB_PARAM_NULL(DB_I64);
+		r = run_one(db, arena, q, &COUNT_FILTERED, unplaced, &rows, reterr);
+		if (r == 0)
+			ret->total = db_i64(rows, 0, 0);
+	}
+	return r;
 }
 
 int task_store_list_wait(struct db *db, struct arena *arena, const struct task_list_query *query,
 			 struct task_list *ret, struct err *reterr)
 {
 	struct db_param params[N_PARAMS];
-	const struct db_query queries[] = {
-		{ statement_of(query), params },
-		{ is_unfiltered(&query->filter) ? &COUNT : &COUNT_FILTERED, params },
-	};
-	const struct db_segment segment = {
-		.user_id = query->user_id,
-		.queries = queries,
-		.n_queries = 2,
-		.slow = query->slow,
-	};
-	struct db_result *results[2];
 	struct task_list list = { .n = 0 };
 
 	assert(query->limit >= 1 && query->limit <= TASK_LIST_MAX);
@@ -223,11 +281,10 @@ int task_store_list_wait(struct db *db, struct arena *arena, const struct task_l
 	int r = list_params(arena, query, params);
 	if (r < 0)
 		return results_out_of_memory(reterr);
-	r = db_run_wait(db, &segment, results, NULL, reterr);
-	if (r == 0)
-		r = results_keep(arena, results, 2, reterr);
-	if (r == 0)
-		r = read_list(arena, query, results, &list, reterr);
+	if (is_newest(query))
+		r = list_newest(db, arena, query, params, &list, reterr);
+	else
+		r = list_matches(db, arena, query, params, &list, reterr);
 	if (r == 0)
 		*ret = list;
 	return r;
