@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of docs/ that are made from the binary are those that this binary makes."""
+"""What in docs/ is made from the binary, a running service or its database is what they give now."""
 import os
 import shutil
 import subprocess
@@ -19,3 +19,10 @@ def test_generated_pages_are_current(tmp_path):
         with open(tmp_path / "docs" / page, encoding="utf-8") as made, \
                 open(os.path.join(ROOT, "docs", page), encoding="utf-8") as kept:
             assert made.read() == kept.read(), page
+
+
+def test_the_api_page_shows_what_the_service_answers():
+    """AR14: each request of docs/api.md, sent as it stands there. Where it fails: make docs, look, and commit."""
+    done = subprocess.run([os.path.join(ROOT, "scripts", "api_docs.py"), "--check", BINARY], text=True, capture_output=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
