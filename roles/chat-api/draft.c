@@ -123,3 +123,14 @@ void reply_draft(struct request *rq, struct draft *d)
 	else
 		reply_empty(rq, d->answer.status);
 }
+
+void reply_read(struct request *rq, struct draft *d)
+{
+	d->answer.status = 200;
+	if (has_if_none_match(rq, d->answer.etag)) {
+		request_add_header(rq, "ETag", d->answer.etag);
+		reply_empty(rq, 304);
+	} else {
+		reply_draft(rq, d);
+	}
+}

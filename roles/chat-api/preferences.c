@@ -37,13 +37,7 @@ static FIBER int get(struct request *rq)
 		r = draft_preferences(rq, &d, &p);
 	if (r < 0)
 		return r;
-	d.answer.status = 200;
-	if (has_if_none_match(rq, d.answer.etag)) {
-		request_add_header(rq, "ETag", d.answer.etag);
-		reply_empty(rq, 304);
-	} else {
-		reply_draft(rq, &d);
-	}
+	reply_read(rq, &d);
 	return 0;
 }
 

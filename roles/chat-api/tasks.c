@@ -169,13 +169,7 @@ static FIBER int read_task(struct request *rq)
 		r = answer_task(rq, &t, false, &d);
 	if (r < 0)
 		return r;
-	d.answer.status = 200;
-	if (has_if_none_match(rq, d.answer.etag)) {
-		request_add_header(rq, "ETag", d.answer.etag);
-		reply_empty(rq, 304);
-	} else {
-		reply_draft(rq, &d);
-	}
+	reply_read(rq, &d);
 	return 0;
 }
 
