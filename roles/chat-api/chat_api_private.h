@@ -75,6 +75,9 @@ int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind 
 /* d->body becomes the answer, under the key if there is one. */
 void draft_answer(struct draft *d, int status, const struct idempotency_key *key);
 void reply_draft(struct request *rq, struct draft *d);
+/* What the result of a write means: 0: answered, as now or, by its key, as the first time; 1:
+ * others were faster, read again; < 0: rq->err. */
+FIBER int settle_draft(struct request *rq, struct draft *d, int written);
 /* The answer of a GET: 200, or 304 when the client has this version already. */
 void reply_read(struct request *rq, struct draft *d);
 

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/time.h"
 
+#include <errno.h>
+
 int out_of_memory(struct request *rq)
 {
 	return err_unavailable(&rq->err, 1, "out of memory");
@@ -122,6 +124,17 @@ void reply_draft(struct request *rq, struct draft *d)
 		reply_json(rq, d->answer.status, d->body);
 	else
 		reply_empty(rq, d->answer.status);
+}
+
+FIBER int settle_draft(struct request *rq, struct draft *d, int written)
+{
+	if (written == -EEXIST) {
+		int r = write_key_resolve_wait(rq, d->change.key);
+		return r < 0 ? r : !r;
+	}
+	if (written == 0)
+		reply_draft(rq, d);
+	return written == -ESTALE ? 1 : written;
 }
 
 void reply_read(struct request *rq, struct draft *d)

@@ -111,13 +111,7 @@ static FIBER int put_once(struct request *rq, const struct idempotency_key *key)
 						 &rq->err);
 	else if (key != NULL)
 		r = idempotency_record_wait(request_db(rq), key, &d->answer, &rq->err);
-	if (r == -EEXIST) {
-		r = write_key_resolve_wait(rq, key);
-		return r < 0 ? r : !r;
-	}
-	if (r == 0)
-		reply_draft(rq, d);
-	return r == -ESTALE ? 1 : r;
+	return settle_draft(rq, d, r);
 }
 
 FIBER void preferences_put(struct request *rq)

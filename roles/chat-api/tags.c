@@ -313,18 +313,6 @@ static int again_if_stale(int r)
 	return r == -ESTALE ? 1 : r;
 }
 
-/* The last write of a request, which keeps its answer. */
-static FIBER int settle(struct request *rq, struct draft *d, int written)
-{
-	if (written == -EEXIST) {
-		int r = write_key_resolve_wait(rq, d->change.key);
-		return r < 0 ? r : !r;
-	}
-	if (written == 0)
-		reply_draft(rq, d);
-	return again_if_stale(written);
-}
-
 static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
 			    const struct tag *to, struct draft *d)
 {
@@ -335,9 +323,9 @@ static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
 		r = walk(rq, &w);
 	if (r < 0)
 		return again_if_stale(r);
-	return settle(rq, d,
-		      tag_store_remove_wait(request_db(rq), rq->arena, &d->change, w.from, true,
-					    &rq->err));
+	return settle_draft(rq, d,
+			    tag_store_remove_wait(request_db(rq), rq->arena, &d->change, w.from,
+						  true, &rq->err));
 }
 
 /* The same key: another spelling, another colour, or both. */
@@ -349,8 +337,8 @@ static FIBER int restyle_tag(struct request *rq, const struct tag_lookup *found,
 
 	if (r < 0)
 		return again_if_stale(r);
-	return settle(rq, d,
-		      tag_store_update_wait(request_db(rq), rq->arena, &d->change, to, &rq->err));
+	return settle_draft(
+		rq, d, tag_store_update_wait(request_db(rq), rq->arena, &d->change, to, &rq->err));
 }
 
 static FIBER int change_once(struct request *rq, const struct idempotency_key *key)
@@ -386,9 +374,9 @@ static FIBER int delete_once(struct request *rq, const struct idempotency_key *k
 		return again_if_stale(r);
 	d.change.user_id = rq->user;
 	draft_answer(&d, 204, key);
-	return settle(rq, &d,
-		      tag_store_remove_wait(request_db(rq), rq->arena, &d.change, w.from,
-					    found.renaming_to.p != NULL, &rq->err));
+	return settle_draft(rq, &d,
+			    tag_store_remove_wait(request_db(rq), rq->arena, &d.change, w.from,
+						  found.renaming_to.p != NULL, &rq->err));
 }
 
 /* 0: answered; 1: others were faster, once more; < 0: rq->err. */

@@ -88,15 +88,7 @@ static FIBER int finish(struct request *rq, struct draft *d, const struct task_c
 		r = task_store_update_wait(request_db(rq), rq->arena, change, &rq->err);
 	else if (key != NULL)
 		r = idempotency_record_wait(request_db(rq), key, &d->answer, &rq->err);
-	if (r == -ESTALE)
-		return 1;
-	if (r == -EEXIST) {
-		r = write_key_resolve_wait(rq, key);
-		return r < 0 ? r : !r;
-	}
-	if (r == 0)
-		reply_draft(rq, d);
-	return r;
+	return settle_draft(rq, d, r);
 }
 
 static FIBER int edit_found(struct request *rq, struct task_edit *edit,
@@ -181,15 +173,7 @@ static FIBER int delete_once(struct request *rq, struct task_edit *unused,
 					    .before = &found.task,
 					    .after = &last };
 	r = task_store_delete_wait(request_db(rq), rq->arena, &change, &rq->err);
-	if (r == -ESTALE)
-		return 1;
-	if (r == -EEXIST) {
-		r = write_key_resolve_wait(rq, question->key);
-		return r < 0 ? r : !r;
-	}
-	if (r == 0)
-		reply_draft(rq, d);
-	return r;
+	return settle_draft(rq, d, r);
 }
 
 /* One round: read, check, decide, write. 0: answered; 1: others were faster; < 0: rq->err. */
