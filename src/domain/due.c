@@ -78,7 +78,8 @@ static bool is_first_word(const struct words *w, size_t i)
 	switch ((int)word_at(w, i)) {
 	case W_NONE:
 		return match_holiday(w, i, &d) > 0 || word_is(w, i, "right") ||
-		       word_is(w, i, "bi") || word_is(w, i, "close");
+		       word_is(w, i, "bi") || word_is(w, i, "semi") || word_is(w, i, "close") ||
+		       match_near_day(w, i, &d) > 0;
 	case W_PUNCT:
 		return (is_punct(w, i, '+') || is_punct(w, i, '-') || is_punct(w, i, '@')) &&
 		       word_at(w, i + 1) == W_DIGITS;
@@ -125,7 +126,7 @@ static size_t match_any(const struct words *w, size_t i, struct arena *arena, st
 	size_t single_n = match_single(w, i, &single);
 	/* a range begins with a moment, a number, or a word of its own */
 	if (single_n > 0 || WORD_IN(w, i, W_FROM, W_BETWEEN, W_DIGITS, W_NUMBER, W_ORDINAL, W_UNIT,
-				    W_THE, W_NEXT, W_LAST, W_PAST, W_PREVIOUS)) {
+				    W_THE, W_NEXT, W_LAST, W_PAST, W_PREVIOUS, W_FOR, W_IN)) {
 		n = match_range(w, i, &found);
 		best = take_longer(w, i, n, &found, best, ret);
 	}

@@ -54,7 +54,10 @@ static size_t clause_time(const struct words *w, size_t i, struct repeat *r)
 	size_t lead = match_time_lead(w, i, r, &is_led), n = match_clock(w, i + lead, &c);
 	bool is_next = r->n_times > 0 && !r->is_part_time;
 
-	if (n == 0 || (c.is_bare && (!is_led || is_next)) || r->n_times == REPEAT_TIMES_MAX)
+	/* "at 8, 12 and 18", but "at 8 and 12 people" */
+	bool is_noun =
+		is_next && c.is_bare && i + lead + n < w->n && word_at(w, i + lead + n) == W_NONE;
+	if (n == 0 || (c.is_bare && !is_led) || is_noun || r->n_times == REPEAT_TIMES_MAX)
 		return 0;
 	if (r->is_part_time) {
 		clock_apply_part(&c, r->part);
@@ -112,6 +115,14 @@ static size_t clause_day(const struct words *w, size_t i, struct repeat *r)
 		return lead + n + match_days_of_month(w, i + lead + n, r);
 	n = match_edge_day(w, i + lead, r);
 	if (n == 0) {
+		/* "on day 5" */
+		bool is_day = is_unit(w, i + lead, U_DAY) && word_at(w, i + lead + 1) == W_DIGITS &&
+			      value_at(w, i + lead + 1) >= 1 && value_at(w, i + lead + 1) <= 31;
+		p = (struct positions){ .at = { value_at(w, i + lead + 1) }, .n = 1 };
+		if (is_day) {
+			put_month_days(r, &p);
+			return lead + 2;
+		}
 		n = match_positions(w, i + lead, &p);
 		if (n == 0)
 			return 0;

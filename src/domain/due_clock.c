@@ -88,16 +88,24 @@ struct reading {
 	int figures; /* of the hour */
 };
 
+/* "ish" behind "3" and "4:30". */
+static size_t skip_ish(const struct words *w, size_t i)
+{
+	return word_is(w, i, "ish") && is_glued(w, i);
+}
+
 static bool is_two_digits(const struct words *w, size_t i)
 {
 	return word_at(w, i) == W_DIGITS && w->t[i].digits == 2 && value_at(w, i) < 60 &&
 	       is_glued(w, i);
 }
 
-/* ":30" and ":15" after the hour; "h30"; ".30" before am or pm. Tokens, *ret the minute. */
+/* ":30" and ":15" after the hour; "h30"; ".30" after "at" or before am or pm. Tokens, *ret the
+ * minute. */
 static size_t match_colon(const struct words *w, size_t i, int *ret)
 {
-	bool is_dotted = is_punct(w, i, '.') && word_at(w, i + 2) == W_MERIDIEM;
+	bool is_dotted = is_punct(w, i, '.') &&
+			 (word_at(w, i + 2) == W_MERIDIEM || (i > 1 && word_at(w, i - 2) == W_AT));
 
 	if (!is_glued(w, i) || !is_two_digits(w, i + 1))
 		return 0;
@@ -144,6 +152,10 @@ static size_t finish_reading(const struct words *w, size_t i, size_t n, const st
 	bool has_h = n == 2;
 	size_t oclock = match_oclock(w, i + n), more;
 
+	/* "0830 hrs", "1700 hours" */
+	if (r->figures == 4 && is_unit(w, i + n, U_HOUR))
+		oclock = 1;
+	oclock += skip_ish(w, i + n + oclock);
 	n += oclock;
 	more = match_meridiem(w, i + n, &meridiem);
 	if (more > 0) {
@@ -254,11 +266,15 @@ static int minutes_way(const struct words *w, size_t i, size_t n, int minutes, s
 	*ret_n = 1;
 	if (way == W_PAST || way == W_AFTER)
 		return 1;
-	if (way == W_BEFORE || (way == W_UNTIL && word_is(w, i + n, "till")))
+	/* "30 until 5" is no time of day */
+	bool is_till =
+		way == W_UNTIL && !word_is(w, i + n, "through") && !word_is(w, i + n, "thru");
+	if (way == W_BEFORE || (is_till && (n > 1 || word_is(w, i + n, "till"))))
 		return -1;
 	if (way == W_TO) {
-		/* "7 to 10pm" is a range, "ten to five" and "20 to 5" are times */
+		/* "7 to 10pm" and "nine to five" are ranges, "ten to five" and "20 to 5" times */
 		bool is_range = (word_at(w, i) == W_DIGITS && minutes <= 12 && n == 1) ||
+				(n == 1 && minutes % 5 != 0) ||
 				(i > 0 && WORD_IN(w, i - 1, W_FROM, W_BETWEEN));
 		return is_range ? 0 : -1;
 	}
@@ -296,6 +312,27 @@ size_t match_clock(const struct words *w, size_t i, struct clock *ret)
 	return n > 0 && words_can_pause(w, i + n) ? n : 0;
 }
 
+/* "after lunch", "after work", "after school": when that is over. A noun behind it takes the words
+ * for itself ("after school club"). */
+static size_t match_after(const struct words *w, size_t i, struct clock *ret)
+{
+	static const struct {
+		const char *name;
+		int hour;
+	} ENDS[] = { { "lunch", 13 }, { "school", 15 }, { "work", 17 }, { "dinner", 20 } };
+
+	if (word_at(w, i) != W_AFTER || (i + 2 < w->n && word_at(w, i + 2) == W_NONE))
+		return 0;
+	for (size_t k = 0; k < ARRAY_SIZE(ENDS); k++) {
+		if (!word_is(w, i + 1, ENDS[k].name))
+			continue;
+		set_clock(ret, ENDS[k].hour, 0, 0);
+		ret->grain = DUE_GRAIN_PART;
+		return 2;
+	}
+	return 0;
+}
+
 static void set_part(struct clock *c, enum part part)
 {
 	set_clock(c, part_hour(part), 0, 0);
@@ -330,34 +367,56 @@ static size_t match_day_end(const struct words *w, size_t i, struct clock *ret)
 	return n;
 }
 
-/* "in the", "this", "late" in front of a part of the day. */
+/* "early" and "late" have the value 1, "beginning" and "end" do not. */
+static size_t skip_early(const struct words *w, size_t i)
+{
+	return WORD_IN(w, i, W_BEGIN, W_END) && value_at(w, i) == 1;
+}
+
+/* "in the", "this", "late", "early in the" in front of a part of the day. */
 static size_t match_part_lead(const struct words *w, size_t i, bool *ret_is_this)
 {
-	size_t n = WORD_IN(w, i, W_IN, W_AT, W_DUE);
+	size_t n = skip_early(w, i);
 
+	n += WORD_IN(w, i + n, W_IN, W_AT, W_DUE);
 	n += skip(w, i + n, W_THE);
-	*ret_is_this = word_at(w, i) == W_THIS;
+	*ret_is_this = word_at(w, i + n) == W_THIS;
 	n += *ret_is_this;
-	/* "early" and "late" have the value 1, "beginning" and "end" do not */
-	return n + (WORD_IN(w, i + n, W_BEGIN, W_END) && value_at(w, i + n) == 1);
+	return n + skip_early(w, i + n);
+}
+
+/* The part itself; "am" and "pm" are parts in "this am" and "3 in the pm". */
+static bool is_part_word(const struct words *w, size_t i, size_t lead, enum part *ret)
+{
+	bool is_half = word_at(w, i) == W_MERIDIEM && lead > 0 && word_at(w, i - 1) != W_AT;
+
+	if (is_half)
+		*ret = value_at(w, i) == 0 ? P_MORNING : P_AFTERNOON;
+	else if (word_at(w, i) == W_PART && (w->t[i].flags & WORD_PLURAL) == 0)
+		*ret = (enum part)value_at(w, i);
+	else
+		return false;
+	return true;
 }
 
 size_t match_part(const struct words *w, size_t i, struct clock *ret)
 {
 	bool is_this;
+	enum part part;
 	size_t n = match_day_end(w, i, ret);
 
+	if (n == 0)
+		n = match_after(w, i, ret);
 	if (n > 0)
 		return words_can_pause(w, i + n) ? n : 0;
 	n = match_part_lead(w, i, &is_this);
-	uint8_t flags = i + n < w->n ? w->t[i + n].flags : 0;
 	if (word_at(w, i + n) == W_TONIGHT) {
 		set_part(ret, P_NIGHT);
 		ret->has_day = true;
-	} else if (word_at(w, i + n) == W_PART && (flags & WORD_PLURAL) == 0) {
-		set_part(ret, (enum part)value_at(w, i + n));
+	} else if (is_part_word(w, i + n, n, &part)) {
+		set_part(ret, part);
 		ret->has_day = is_this;
-		if ((flags & WORD_WEAK) != 0 && n == 0 && i == 0)
+		if ((w->t[i + n].flags & WORD_WEAK) != 0 && n == 0 && i == 0)
 			return 0;
 	} else {
 		return 0;

@@ -244,14 +244,16 @@ static size_t match_month_day(const struct words *w, size_t i, struct day *d, bo
 }
 
 /* Whether a month's word without a year is a month: a lone "March" is, "mar", "may" and "May the
- * fourth" need evidence. */
+ * fourth" need evidence; "march first" is a day where no noun follows. */
 static bool is_month_told(const struct words *w, size_t i, size_t n, const struct day *d,
 			  bool is_spelled)
 {
 	if ((w->t[i].flags & WORD_WEAK) == 0 || d->has_year || has_evidence(w, i))
 		return true;
+	if (d->is_month_day && is_spelled)
+		return n == 2 && (i + n >= w->n || word_at(w, i + n) != W_NONE);
 	if (d->is_month_day)
-		return !is_spelled;
+		return true;
 	return n == 1 && w->n == 1 && word_is(w, i, "march");
 }
 
@@ -270,7 +272,10 @@ static size_t match_month_first(const struct words *w, size_t i, struct day *d)
 	if (day_n > 0)
 		n += gap + day_n;
 	n += match_trailing_year(w, i + n, d);
-	if (!is_month_told(w, i, n, d, is_spelled))
+	/* "32 August 2014" is no August */
+	bool is_cut = day_n == 0 && i > 0 && word_at(w, i - 1) == W_DIGITS &&
+		      w->t[i - 1].digits == 2 && value_at(w, i - 1) > 31;
+	if (is_cut || !is_month_told(w, i, n, d, is_spelled))
 		return 0;
 	if (day_n == 0)
 		d->flags |= DUE_TENTATIVE;
@@ -343,7 +348,7 @@ static size_t match_lone_ordinal(const struct words *w, size_t i, struct day *d)
 }
 
 /* "q3", "q3 2027", "third quarter of 2027". */
-static size_t match_quarter(const struct words *w, size_t i, struct day *d)
+size_t match_quarter(const struct words *w, size_t i, struct day *d)
 {
 	int quarter = 0, year = w->now.year;
 	size_t n = skip(w, i, W_THE);
@@ -386,7 +391,7 @@ static size_t match_lone_year(const struct words *w, size_t i, struct day *d)
 	return 1;
 }
 
-static size_t match_calendar_day(const struct words *w, size_t i, struct day *ret)
+size_t match_calendar_day(const struct words *w, size_t i, struct day *ret)
 {
 	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
 		match_month_first,
@@ -422,14 +427,21 @@ static size_t match_number_after_weekday(const struct words *w, size_t i, struct
 	return n + 2;
 }
 
-/* The year in which that date is that weekday, if it is the next one. */
-static void prefer_weekday(struct day *d, int weekday)
+/* The year in which that date is that weekday: next year, or this one when the date has just
+ * passed. */
+static void prefer_weekday(const struct words *w, struct day *d, int weekday)
 {
-	int64_t next = add_months(d->first, 12);
+	int64_t next = add_months(d->first, 12), past = add_months(d->first, -12), day = d->first;
+	int year, month, number;
 
-	if (!d->has_year && d->has_month && time_weekday(d->first) != weekday &&
-	    time_weekday(next) == weekday)
-		day_set(d, next, next + 1, DUE_GRAIN_DAY);
+	if (d->has_year || !d->has_month || time_weekday(day) == weekday)
+		return;
+	time_civil_from_days(day, &year, &month, &number);
+	if (year == w->now.year && time_weekday(next) == weekday)
+		day = next;
+	else if (year > w->now.year && past + 60 > w->today && time_weekday(past) == weekday)
+		day = past;
+	day_set(d, day, day + 1, DUE_GRAIN_DAY);
 }
 
 /* "Friday, May 3rd": the date counts. */
@@ -450,7 +462,7 @@ static size_t match_weekday_and_date(const struct words *w, size_t i, struct day
 		more = match_number_after_weekday(w, i + n, &d);
 	if (more == 0 || d.grain != DUE_GRAIN_DAY)
 		return 0;
-	prefer_weekday(&d, weekday);
+	prefer_weekday(w, &d, weekday);
 	*ret = d;
 	return n + more;
 }
@@ -465,6 +477,7 @@ size_t match_day(const struct words *w, size_t i, struct day *ret)
 		{ match_holiday, ~UINT64_C(0) },
 		{ match_weekday_and_date, WORD_BIT(W_WEEKDAY) },
 		{ match_relative_day, ~UINT64_C(0) },
+		{ match_near_day, ~UINT64_C(0) },
 		{ match_calendar_day, WORD_BIT(W_MONTH) | WORD_BIT(W_DIGITS) | WORD_BIT(W_THE) |
 					      WORD_BIT(W_ORDINAL) | WORD_BIT(W_NUMBER) |
 					      WORD_BIT(W_UNIT) },

@@ -69,8 +69,11 @@ static size_t match_three(const struct words *w, size_t i, struct day *d)
 		return 0;
 	int digits = w->t[i + 4].digits;
 	bool is_dotted = is_punct(w, i + 1, '.');
-	/* "1.10.30" is a version; dotted dates are day first and have the whole year */
-	if (digits != 4 && (digits != 2 || is_dotted))
+	/* "1.10.30" is a version; dotted dates are day first and have the whole year, or a day that
+	 * can be no month ("30.12.16") */
+	bool has_day = w->t[i].digits == 2 && w->t[i + 2].digits == 2 &&
+		       (value_at(w, i) > 12) != (value_at(w, i + 2) > 12);
+	if (digits != 4 && (digits != 2 || (is_dotted && !has_day)))
 		return 0;
 	if (is_dotted && value_at(w, i + 2) <= 12) {
 		day = value_at(w, i);

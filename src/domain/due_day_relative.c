@@ -8,8 +8,7 @@
 
 enum { WEEK = 7, FRIDAY = 4, SATURDAY = 5 };
 
-/* "this" 0, "next" 1, "last" -1 in front of a period. */
-static size_t match_which(const struct words *w, size_t i, int *ret)
+size_t match_which(const struct words *w, size_t i, int *ret)
 {
 	size_t n = skip(w, i, W_THE);
 
@@ -99,9 +98,7 @@ static size_t match_named_day(const struct words *w, size_t i, struct day *d)
 	size_t n = skip(w, i, W_THE);
 	int64_t day = w->today;
 
-	if (word_at(w, i + n) == W_UNIT && word_is(w, i + n, "day") &&
-	    (word_at(w, i + n + 1) == W_AFTER || word_at(w, i + n + 1) == W_BEFORE) &&
-	    word_at(w, i + n + 2) == W_DAY) {
+	if (word_is(w, i + n, "day") && WORD_IN(w, i + n + 1, W_AFTER, W_BEFORE)) {
 		day += word_at(w, i + n + 1) == W_AFTER ? 1 : -1;
 		n += 2;
 	} else if (n > 0) {
@@ -138,10 +135,19 @@ static void set_weekday(const struct words *w, struct day *d, int weekday, int64
 		d->flags |= DUE_PAST;
 }
 
+/* "after next": a week later. */
+static size_t match_after_next(const struct words *w, size_t i)
+{
+	bool is_it = word_at(w, i) == W_AFTER && word_at(w, i + 1) == W_NEXT &&
+		     !WORD_IN(w, i + 2, W_UNIT, W_WEEKDAY, W_MONTH, W_QUARTER);
+
+	return is_it ? 2 : 0;
+}
+
 /* "next week" after a weekday: "Friday next week", "Monday of last week". 0 without. */
 static size_t match_of_week(const struct words *w, size_t i, int *ret_shift)
 {
-	size_t n = word_at(w, i) == W_OF || word_at(w, i) == W_IN;
+	size_t n = WORD_IN(w, i, W_OF, W_IN, W_FROM);
 	size_t more = match_which(w, i + n, ret_shift);
 
 	if (more == 0 || word_at(w, i + n + more) != W_UNIT ||
@@ -165,7 +171,8 @@ static size_t match_which_weekday(const struct words *w, size_t i, struct day *d
 	bool is_plain = n == 0;
 	n += more;
 	more = is_plain ? match_of_week(w, i + n, &shift) : 0;
-	int64_t day = coming_weekday(w->today, weekday);
+	size_t after_next = is_plain ? match_after_next(w, i + n) : 0;
+	int64_t day = coming_weekday(w->today, weekday) + (after_next > 0 ? WEEK : 0);
 	if (more > 0)
 		day = weekday_of_week(w, weekday, shift);
 	else if (which < 0)
@@ -173,7 +180,7 @@ static size_t match_which_weekday(const struct words *w, size_t i, struct day *d
 	else if (which > 0 && !is_coming)
 		day = weekday_of_week(w, weekday, 1);
 	set_weekday(w, d, weekday, day);
-	return n + more;
+	return n + more + after_next;
 }
 
 /* "next week on Tuesday", "next week Tuesday" */
@@ -186,6 +193,8 @@ static size_t match_week_weekday(const struct words *w, size_t i, struct day *d)
 		return 0;
 	n += skip_comma(w, i + n);
 	n += skip(w, i + n, W_ON);
+	if (is_punct(w, i + n, '\'') && is_glued(w, i + n) && word_is(w, i + n + 1, "s"))
+		n += 2;
 	size_t more = match_weekday(w, i + n, &weekday);
 	if (more == 0)
 		return 0;
@@ -285,8 +294,7 @@ static size_t match_which_month(const struct words *w, size_t i, struct day *d)
 	return n + more;
 }
 
-/* A month or longer after "of": "May", "May 2027", "next month", "the month", "the year". */
-static size_t match_frame(const struct words *w, size_t i, struct day *d)
+size_t match_frame(const struct words *w, size_t i, struct day *d)
 {
 	enum unit unit;
 	size_t n = match_which_month(w, i, d);
@@ -309,6 +317,9 @@ static size_t match_frame(const struct words *w, size_t i, struct day *d)
 		day_resolve(w, d);
 		return more > 0 ? n + gap + more : n;
 	}
+	n = match_quarter(w, i, d);
+	if (n > 0)
+		return n;
 	n = match_year(w, i, &d->year);
 	if (n > 0 && w->t[i].digits == 4)
 		day_set(d, time_days_from_civil(d->year, 1, 1),
@@ -347,6 +358,7 @@ static size_t match_position(const struct words *w, size_t i, int *ret)
 /* What a position counts: days, or the days of one weekday. */
 struct counted {
 	int weekday; /* -1: every day */
+	bool is_workday;
 	int64_t length;
 	enum due_grain grain;
 	size_t n;
@@ -359,29 +371,35 @@ static struct counted match_counted(const struct words *w, size_t i)
 	c.n = match_weekday(w, i, &c.weekday);
 	if (c.n > 0)
 		return c;
-	if (word_at(w, i) == W_WEEKEND)
-		c = (struct counted){ SATURDAY, 2, DUE_GRAIN_WEEKEND, 1 };
-	else
-		c.n = is_unit(w, i, U_DAY);
+	if (word_at(w, i) == W_WEEKEND) {
+		c = (struct counted){ SATURDAY, false, 2, DUE_GRAIN_WEEKEND, 1 };
+		return c;
+	}
+	bool is_business = word_at(w, i) == W_BUSINESS && is_unit(w, i + 1, U_DAY);
+	c.is_workday = is_business || word_at(w, i) == W_WORKDAY;
+	c.n = c.is_workday ? 1U + is_business : is_unit(w, i, U_DAY);
 	return c;
 }
 
-static int64_t position_day(const struct day *frame, int position, int weekday)
+static int64_t position_day(const struct day *frame, int position, const struct counted *c)
 {
-	int year, month;
+	int year, month, weekday = c->weekday;
 
+	if (c->is_workday)
+		return position > 0 ? add_workdays(frame->first - 1, position)
+				    : add_workdays(frame->after, position);
 	if (weekday < 0)
 		return position > 0 ? frame->first + position - 1 : frame->after + position;
 	first_of(frame, &year, &month);
 	return nth_weekday(year, month, position, weekday);
 }
 
-/* The same position a year later; the frame moves. */
-static int64_t next_year(struct day *frame, int position, int weekday)
+/* The same position so many months later; the frame moves. */
+static int64_t later(struct day *frame, int months, int position, const struct counted *c)
 {
-	frame->first = add_months(frame->first, 12);
+	frame->first = add_months(frame->first, months);
 	frame->after = add_months(frame->first, 1);
-	return position_day(frame, position, weekday);
+	return position_day(frame, position, c);
 }
 
 /* "first Monday of June", "last Friday in March 2027", "last day of the month",
@@ -403,9 +421,14 @@ static size_t match_position_of(const struct words *w, size_t i, struct day *d)
 	frame_n = match_frame(w, i + n + of, &frame);
 	if (frame_n == 0 || (of == 0 && frame.grain != DUE_GRAIN_WEEK && !frame.has_month))
 		return 0;
-	int64_t day = position_day(&frame, position, c.weekday);
+	int64_t day = position_day(&frame, position, &c);
+	/* "the 1st of the month" is the coming one, of "this month" it may be past */
+	bool is_open = is_unit(w, i + n + of + frame_n - 1, U_MONTH) &&
+		       (frame_n == 1 || word_at(w, i + n + of) == W_THE) && frame_n < 3;
 	if (day >= frame.first && day < w->today && frame.has_month && !frame.has_year)
-		day = next_year(&frame, position, c.weekday);
+		day = later(&frame, 12, position, &c);
+	else if (day < w->today && is_open)
+		day = later(&frame, 1, position, &c);
 	if (day < frame.first || day >= frame.after)
 		return 0;
 	day_set(d, day, day + c.length, c.grain);
@@ -480,7 +503,7 @@ static size_t match_counted_weekdays(const struct words *w, size_t i, struct day
 	return is_from_now ? n + 2 : n + 1;
 }
 
-static size_t match_plain_base(const struct words *w, size_t i, struct day *d)
+size_t match_plain_base(const struct words *w, size_t i, struct day *d)
 {
 	static size_t (*const FORMS[])(const struct words *, size_t, struct day *) = {
 		match_named_day,
@@ -524,7 +547,7 @@ static size_t match_amount_from_day(const struct words *w, size_t i, struct day 
 	return n + more;
 }
 
-/* "in May" and the like belong to due_day.c; "summer" says no day anybody means. */
+/* "in May" and the like belong to due_day.c. */
 size_t match_relative_day(const struct words *w, size_t i, struct day *ret)
 {
 	enum {

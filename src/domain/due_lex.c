@@ -198,5 +198,10 @@ bool words_can_pause(const struct words *w, size_t after)
 {
 	if (words_can_end(w, after))
 		return true;
-	return is_punct(w, after, '-') || (word_is(w, after, "t") && is_glued(w, after + 1));
+	if (is_punct(w, after, '-') || (word_is(w, after, "t") && is_glued(w, after + 1)))
+		return true;
+	/* "18:22:14Z", "18:22:14.759Z" */
+	if (after < 2 || !is_punct(w, after - 2, ':'))
+		return false;
+	return word_is(w, after, "z") || (is_punct(w, after, '.') && is_glued(w, after + 1));
 }

@@ -15,6 +15,8 @@ struct day {
 	enum due_grain grain;
 	unsigned flags; /* enum due_flag */
 	bool has_year, has_month, is_month_day, is_weekday, is_impossible;
+	bool is_span; /* a range from first on, as a season is */
+	int nth;      /* a holiday on the nth weekday of month; 0: none */
 	int year, month, day, weekday;
 };
 
@@ -55,6 +57,8 @@ int part_hour(enum part part);
 
 /* due_day.c */
 size_t match_day(const struct words *w, size_t i, struct day *ret);
+/* A date with its month, or "the 15th". */
+size_t match_calendar_day(const struct words *w, size_t i, struct day *ret);
 /* Fills first and after from month, day and the year if any; else the coming one. */
 void day_resolve(const struct words *w, struct day *d);
 /* "monday", "mondays"; a weak one needs evidence around it. */
@@ -67,10 +71,19 @@ int64_t nth_weekday(int year, int month, int n, int weekday); /* n < 0 from the 
 int64_t week_start(const struct words *w, int64_t day);
 int64_t add_months(int64_t day, int64_t months); /* clamps to the month's end */
 int64_t add_workdays(int64_t day, int64_t n);
+size_t match_quarter(const struct words *w, size_t i, struct day *ret);
 /* due_day_numeric.c: 3/4, 3/4/2026, 2026-03-04, 4.3.2026 */
 size_t match_numeric_day(const struct words *w, size_t i, struct day *ret);
 /* due_day_relative.c: tomorrow, next week, 3 days from now, end of the month */
 size_t match_relative_day(const struct words *w, size_t i, struct day *ret);
+/* "this" 0, "next" 1, "last" -1 in front of a period. */
+size_t match_which(const struct words *w, size_t i, int *ret);
+/* A day that others may be counted from: "tomorrow", "next Friday", "Christmas", "3/4". */
+size_t match_plain_base(const struct words *w, size_t i, struct day *ret);
+/* A month or longer: "May", "May 2027", "next month", "the year", "q3". */
+size_t match_frame(const struct words *w, size_t i, struct day *ret);
+/* due_day_near.c: the day after Christmas, week of October 6th, this summer */
+size_t match_near_day(const struct words *w, size_t i, struct day *ret);
 /* due_holiday.c */
 size_t match_holiday(const struct words *w, size_t i, struct day *ret);
 

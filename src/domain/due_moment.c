@@ -69,8 +69,12 @@ static size_t match_offset_lead(const struct words *w, size_t i, int *ret_sign)
 {
 	*ret_sign = 1;
 	switch ((int)word_at(w, i)) {
+	case W_AFTER:
+		return word_at(w, i + 1) == W_DIGITS || word_at(w, i + 1) == W_NUMBER;
 	case W_IN:
 	case W_WITHIN:
+		if (is_punct(w, i + 1, '~') || is_punct(w, i + 2, '~'))
+			return 2 + (word_at(w, i + 1) == W_ABOUT);
 		return 1 + skip(w, i + 1, W_THE) * (word_at(w, i + 2) == W_NEXT) +
 		       (word_at(w, i + 1) == W_ABOUT) + (word_at(w, i + 2) == W_NEXT);
 	case W_PUNCT:
@@ -178,6 +182,11 @@ static size_t match_time_lead(const struct words *w, size_t i, struct moment *m,
 	*ret_is_led = is_time_lead(w, i + n);
 	if (m->has_day && word_is(w, i, "t") && is_glued(w, i) && is_glued(w, i + 1))
 		return 1;
+	/* "July 13 thru 15" is a range of days; "Saturday for 9am" leads a time, "for 9" nothing */
+	if (m->has_day && m->day.is_month_day && word_at(w, i + n) == W_UNTIL)
+		return n;
+	if (m->has_day && word_at(w, i + n) == W_FOR)
+		return n + 1;
 	if (WORD_IN(w, i + n, W_BEFORE, W_BY))
 		m->flags |= DUE_DEADLINE | (word_at(w, i + n) == W_BEFORE ? DUE_BEFORE : 0U);
 	n += *ret_is_led;
@@ -191,7 +200,9 @@ static bool is_time_told(const struct words *w, size_t i, size_t n, const struct
 {
 	struct clock part;
 	bool has_part = match_part(w, i + n, &part) > 0 && part.is_part;
-	bool is_first = i == 0 && WORD_IN(w, i + n, W_DAY, W_ON);
+	bool is_on_day = word_at(w, i + n) == W_ON &&
+			 WORD_IN(w, i + n + 1, W_WEEKDAY, W_MONTH, W_THE, W_DIGITS, W_NEXT, W_THIS);
+	bool is_first = i == 0 && (word_at(w, i + n) == W_DAY || is_on_day);
 	size_t day = skip(w, i + n, W_DAY);
 	bool has_next = has_part || is_first || (day > 0 && match_part(w, i + n + day, &part) > 0);
 
@@ -231,7 +242,9 @@ static size_t add_clock(const struct words *w, size_t i, struct moment *m)
 	m->clock = c;
 	m->has_clock = true;
 	n += lead;
-	return n + (c.is_bare ? 0 : add_zone(w, i + n, m));
+	/* "at 8 GMT", but "at 8 -0500" is none */
+	bool has_zone = !c.is_bare || (is_led && word_at(w, i + n) == W_NONE);
+	return n + (has_zone ? add_zone(w, i + n, m) : 0);
 }
 
 /* "the evening" and "evening" in a sentence are no time; "in the evening", "tonight" and "evening"
@@ -240,7 +253,43 @@ static bool is_part_told(const struct words *w, size_t i, size_t n, const struct
 {
 	if (!c->is_part || c->has_day || i == 0)
 		return !c->is_part || c->has_day || n > 1 || w->n == 1;
-	return n > 1 && WORD_IN(w, i, W_IN, W_AT, W_DUE);
+	return n > 1 && WORD_IN(w, i, W_IN, W_AT, W_DUE, W_BEGIN, W_AFTER);
+}
+
+/* "last night", "late last night", "11 last night". */
+static size_t add_last_night(const struct words *w, size_t i, struct moment *m)
+{
+	size_t late = word_is(w, i, "late") ? 1 : 0, n = late + 2;
+
+	if (m->has_day || m->is_exact || word_at(w, i + late) != W_LAST ||
+	    word_at(w, i + late + 1) != W_PART || value_at(w, i + late + 1) != P_NIGHT)
+		return 0;
+	if (m->has_clock)
+		clock_apply_part(&m->clock, P_NIGHT);
+	else
+		m->clock = (struct clock){ .second = part_hour(P_NIGHT) * 3600,
+					   .is_part = true,
+					   .part = P_NIGHT,
+					   .grain = DUE_GRAIN_PART };
+	m->has_clock = m->has_day = true;
+	m->flags |= DUE_PAST;
+	day_set(&m->day, w->today - 1, w->today, DUE_GRAIN_DAY);
+	return n;
+}
+
+/* "tomorrow am", "monday pm"; "am" is a verb before another word. */
+static size_t add_half(const struct words *w, size_t i, struct moment *m)
+{
+	if (!m->has_day || m->has_clock || m->is_exact || word_at(w, i) != W_MERIDIEM ||
+	    (i + 1 < w->n && word_at(w, i + 1) == W_NONE))
+		return 0;
+	enum part part = value_at(w, i) == 0 ? P_MORNING : P_AFTERNOON;
+	m->clock = (struct clock){ .second = part_hour(part) * 3600,
+				   .is_part = true,
+				   .part = part,
+				   .grain = DUE_GRAIN_PART };
+	m->has_clock = true;
+	return 1 + skip_dot(w, i + 1);
 }
 
 static size_t add_part(const struct words *w, size_t i, struct moment *m)
@@ -308,10 +357,7 @@ static size_t add_offset(const struct words *w, size_t i, struct moment *m)
 size_t match_moment(const struct words *w, size_t i, struct moment *ret)
 {
 	static size_t (*const ADD[])(const struct words *, size_t, struct moment *) = {
-		add_offset,
-		add_day,
-		add_part,
-		add_clock,
+		add_last_night, add_offset, add_day, add_part, add_clock, add_half,
 	};
 	struct moment m = { 0 };
 	size_t n = 0;
@@ -401,10 +447,15 @@ void moment_value(const struct words *w, const struct moment *m, struct due *ret
 			to_own_zone(w, m, &ret->value.at);
 		return;
 	}
-	ret->kind = DUE_DATE;
+	ret->kind = m->day.is_span ? DUE_RANGE : DUE_DATE;
 	ret->grain = m->day.grain;
 	ret->value.all_day = true;
 	set_second(&ret->value.at, day, 0);
+	if (m->day.is_span) {
+		ret->has_end = ret->end_value.all_day = true;
+		set_second(&ret->end_value.at, m->day.after - 1, 0);
+		return;
+	}
 	if (m->day.after - m->day.first > 1) {
 		ret->has_end = true;
 		ret->end_value.all_day = true;

@@ -93,8 +93,17 @@ static size_t match_fraction(const struct words *w, size_t i, struct quantity *q
 static size_t match_part_of_unit(const struct words *w, size_t i, struct quantity *q)
 {
 	size_t n = skip(w, i, W_A);
+	int64_t quarters;
+	size_t number = n == 0 ? match_number(w, i, &quarters) : 0;
+	size_t dash = number > 0 && is_punct(w, i + number, '-');
 
-	if (word_at(w, i + n) == W_HALF)
+	/* "three-quarters of an hour" */
+	if (number > 0 && quarters == 3 && word_at(w, i + number + dash) == W_UNIT &&
+	    value_at(w, i + number + dash) == U_QUARTER &&
+	    word_at(w, i + number + dash + 1) == W_OF) {
+		q->n = FRACTION * 3 / 4;
+		n = number + dash;
+	} else if (word_at(w, i + n) == W_HALF)
 		q->n = FRACTION / 2;
 	else if (word_at(w, i + n) == W_QUARTER && word_at(w, i + n + 1) != W_NONE)
 		q->n = FRACTION / 4;
@@ -106,6 +115,18 @@ static size_t match_part_of_unit(const struct words *w, size_t i, struct quantit
 	return word_at(w, i + n) == W_UNIT ? n : 0;
 }
 
+/* "... and a half" before a unit: "2 and a half hours". */
+static size_t match_and_half(const struct words *w, size_t i, struct quantity *q)
+{
+	size_t n = skip(w, i, W_AND);
+
+	n += skip(w, i + n, W_A);
+	if (n != 2 || word_at(w, i + n) != W_HALF || word_at(w, i + n + 1) != W_UNIT)
+		return 0;
+	q->n += FRACTION / 2;
+	return n + 1;
+}
+
 static size_t match_quantity(const struct words *w, size_t i, struct quantity *q)
 {
 	size_t n = match_part_of_unit(w, i, q);
@@ -115,17 +136,13 @@ static size_t match_quantity(const struct words *w, size_t i, struct quantity *q
 		return n;
 	if (word_at(w, i) == W_DIGITS) {
 		q->is_digits = true;
-		return match_fraction(w, i, q);
+		n = match_fraction(w, i, q);
+		return n == 1 ? 1 + match_and_half(w, i + 1, q) : n;
 	}
 	n = match_number(w, i, &number);
 	if (n > 0) {
 		q->n = number * FRACTION;
-		if (word_at(w, i + n) == W_AND && word_at(w, i + n + 1) == W_A &&
-		    word_at(w, i + n + 2) == W_HALF) {
-			q->n += FRACTION / 2;
-			n += 3;
-		}
-		return n;
+		return n + match_and_half(w, i + n, q);
 	}
 	n = word_at(w, i) == W_A && (word_at(w, i + 1) == W_COUPLE || word_at(w, i + 1) == W_FEW);
 	for (size_t k = 0; k < ARRAY_SIZE(VAGUE); k++) {

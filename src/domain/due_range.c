@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ranges of two moments, where what the second one names completes the first ("1-2pm tomorrow",
- * "Aug 8 - 12"), and counted ones ("the next three days"). A range that ends before it starts is
- * none.
+ * "Aug 8 - 12"), two times with their day on either side ("Monday 9-11am", "from 9:30 to 11 on
+ * Thursday"), lengths ("4pm for 30 minutes"), and counted ones ("the next three days"). A range
+ * that ends before it starts is none.
  */
 #include "src/domain/due_match_private.h"
 
 enum { HALF_DAY = 12 * 3600, DAY = 24 * 3600 };
-
-static void set_second(struct civil *c, int64_t day, int64_t second)
-{
-	time_civil_from_s(day * TIME_S_PER_DAY + second, c);
-}
 
 static size_t match_to(const struct words *w, size_t i, bool is_between)
 {
@@ -121,15 +117,29 @@ static void end_after_start(const struct words *w, struct moment *b, const struc
 	moment_value(w, b, to);
 }
 
+/* Two times without a day: today while the second has not passed, else tomorrow. */
+static void put_coming_day(const struct words *w, struct moment *a, struct moment *b)
+{
+	int64_t now = w->now.hour * 3600 + w->now.minute * 60 + w->now.second;
+	int64_t end = b->clock.second + (b->clock.second <= a->clock.second ? DAY : 0);
+	int64_t day = w->today + (end <= now);
+
+	a->has_day = b->has_day = true;
+	a->flags |= DUE_NO_DAY;
+	day_set(&a->day, day, day + 1, DUE_GRAIN_DAY);
+	day += b->clock.second <= a->clock.second;
+	day_set(&b->day, day, day + 1, DUE_GRAIN_DAY);
+}
+
 static bool set_range(const struct words *w, struct moment *a, struct moment *b, struct due *ret)
 {
 	struct due from = { 0 }, to = { 0 };
 
 	complete(w, a, b);
+	if (!a->has_day && !b->has_day && a->has_clock && b->has_clock && !a->clock.has_day)
+		put_coming_day(w, a, b);
 	moment_value(w, a, &from);
 	moment_value(w, b, &to);
-	if (!a->has_day && !b->has_day && a->has_clock && b->has_clock)
-		set_second(&to.value.at, days_of_civil(&from.value.at), b->clock.second);
 	end_after_start(w, b, &from, &to);
 	*ret = from;
 	ret->kind = DUE_RANGE;
@@ -170,8 +180,8 @@ static size_t match_number_and_day(const struct words *w, size_t i, struct momen
 
 /* "3 to 5pm", "from 13 to 15 of July", "between 9 and 11 on Friday". i stands after the word that
  * leads, if there is one. */
-static size_t match_number_range(const struct words *w, size_t i, bool is_led, bool is_between,
-				 struct due *ret)
+static size_t match_number_sides(const struct words *w, size_t i, bool is_led, bool is_between,
+				 struct moment *ret_a, struct moment *ret_b)
 {
 	struct moment a = { 0 }, b = { 0 };
 	struct clock c = { 0 };
@@ -184,16 +194,25 @@ static size_t match_number_range(const struct words *w, size_t i, bool is_led, b
 	more = match_moment(w, i + n, &b);
 	if (more == 0 && is_led)
 		more = match_number_and_day(w, i + n, &b);
+	if (more == 0 && is_led && c.is_bare && words_can_end(w, i + n + 1)) {
+		more = match_clock(w, i + n, &b.clock);
+		b.has_clock = a.has_clock = more > 0;
+		a.clock = c;
+	}
 	if (more == 0)
 		return 0;
-	if (b.has_clock && !b.clock.is_bare && !b.clock.is_part && c.is_bare) {
+	if (b.has_clock && b.clock.is_bare && a.has_clock) {
+		/* "between 9 and 11" */
+	} else if (b.has_clock && !b.clock.is_bare && !b.clock.is_part && c.is_bare) {
 		a.has_clock = true;
 		a.clock = c;
 	} else if (!b.has_day || !day_from_number(w, &a, &b.day, number) ||
 		   a.day.first > b.day.first) {
 		return 0;
 	}
-	return set_range(w, &a, &b, ret) ? n + more : 0;
+	*ret_a = a;
+	*ret_b = b;
+	return n + more;
 }
 
 /* The second side of "Aug 8 - 12", "from 9:30 to 11", "4pm for 30 mins". */
@@ -208,7 +227,7 @@ static size_t match_second(const struct words *w, size_t i, const struct moment 
 		return n;
 	if (a->has_clock && !a->clock.is_part) {
 		n = match_clock(w, i, &c);
-		if (n > 0 && w->t[i].digits < 3) {
+		if (n > 0 && w->t[i].digits != 3) {
 			*b = (struct moment){ .has_clock = true, .clock = c };
 			return n;
 		}
@@ -230,19 +249,73 @@ static size_t match_second(const struct words *w, size_t i, const struct moment 
 	return n;
 }
 
+/* From *a on, so long: times for a part of a day, days for a number of them. */
+static bool set_length(const struct words *w, const struct moment *a, const struct amount *length,
+		       struct due *ret)
+{
+	bool is_days = a->has_day && !a->has_clock && length->finest >= U_DAY &&
+		       a->day.grain == DUE_GRAIN_DAY;
+
+	if (!a->has_clock && !is_days)
+		return false;
+	moment_value(w, a, ret);
+	ret->end_value = ret->value;
+	ret->has_end = amount_add(length, 1, &ret->end_value.at);
+	ret->kind = DUE_RANGE;
+	return ret->has_end;
+}
+
 static size_t match_for_amount(const struct words *w, size_t i, const struct moment *a,
 			       struct due *ret)
 {
 	struct amount amount;
 	size_t n = skip(w, i, W_FOR), more = match_amount(w, i + n, &amount);
 
-	if (n == 0 || more == 0 || !a->has_clock || !words_can_end(w, i + n + more))
+	if (n == 0 || more == 0 || !words_can_end(w, i + n + more))
 		return 0;
-	moment_value(w, a, ret);
-	ret->end_value = ret->value;
-	ret->has_end = amount_add(&amount, 1, &ret->end_value.at);
-	ret->kind = DUE_RANGE;
-	return n + more;
+	return set_length(w, a, &amount, ret) ? n + more : 0;
+}
+
+/* "4pm for 30 minutes" */
+static size_t match_moment_for(const struct words *w, size_t i, struct due *ret)
+{
+	struct moment a = { 0 };
+	size_t n = match_moment(w, i, &a), more = n > 0 ? match_for_amount(w, i + n, &a, ret) : 0;
+
+	return more > 0 ? n + more : 0;
+}
+
+/* "for 30 minutes from 4pm", "for 3 days starting on Monday" */
+static size_t match_amount_from(const struct words *w, size_t i, struct due *ret)
+{
+	struct amount amount;
+	struct moment a = { 0 };
+	size_t n = skip(w, i, W_FOR), more = n > 0 ? match_amount(w, i + n, &amount) : 0;
+
+	n += more;
+	if (more == 0 || !WORD_IN(w, i + n, W_FROM, W_START, W_BEGIN))
+		return 0;
+	n++;
+	n += WORD_IN(w, i + n, W_FROM, W_AT, W_ON);
+	more = match_moment(w, i + n, &a);
+	return more > 0 && set_length(w, &a, &amount, ret) ? n + more : 0;
+}
+
+/* "the next 3 hours", "last 24 hours": from or up to now. */
+static bool set_hours(const struct words *w, const struct amount *a, bool is_next, struct due *ret)
+{
+	struct civil other = w->now;
+
+	if (!amount_add(a, is_next ? 1 : -1, &other))
+		return false;
+	*ret = (struct due){ .kind = DUE_RANGE,
+			     .grain = DUE_GRAIN_MINUTE,
+			     .flags = DUE_OFFSET | (is_next ? 0U : DUE_PAST),
+			     .has_value = true,
+			     .has_end = true };
+	ret->value.at = is_next ? w->now : other;
+	ret->end_value.at = is_next ? other : w->now;
+	return true;
 }
 
 /* "next 3 days", "the last two weeks": from or up to today. */
@@ -258,8 +331,10 @@ static size_t match_counted_range(const struct words *w, size_t i, struct due *r
 		return 0;
 	n++;
 	size_t more = match_amount(w, i + n, &a);
-	if (more == 0 || a.finest < U_DAY || a.is_vague)
+	if (more == 0 || a.is_vague)
 		return 0;
+	if (a.finest < U_DAY)
+		return set_hours(w, &a, which == W_NEXT, ret) ? n + more : 0;
 	time_civil_from_days(w->today, &c.year, &c.month, &c.day);
 	if (!amount_add(&a, which == W_NEXT ? 1 : -1, &c))
 		return 0;
@@ -275,32 +350,119 @@ static size_t match_counted_range(const struct words *w, size_t i, struct due *r
 	return set_range(w, &from, &to, ret) ? n + more : 0;
 }
 
-size_t match_range(const struct words *w, size_t i, struct due *ret)
+/* Two moments, from i behind the word that leads. *a and *b are not yet completed by each other. */
+static size_t match_sides(const struct words *w, size_t i, bool is_led, bool is_between,
+			  struct moment *a, struct moment *b)
 {
-	struct moment a = { 0 }, b = { 0 };
-	size_t n = match_counted_range(w, i, ret), more, to;
+	size_t n = match_number_sides(w, i, is_led, is_between, a, b), to, more;
 
 	if (n > 0)
 		return n;
-	bool is_between = word_at(w, i) == W_BETWEEN;
-	bool is_from = word_at(w, i) == W_FROM || is_between;
-	n = match_number_range(w, i + is_from, is_from, is_between, ret);
+	n = match_moment(w, i, a);
+	if (n == 0 && is_led && w->t[i].digits == 4) {
+		/* "between 0800 and 1000" */
+		n = match_clock(w, i, &a->clock);
+		a->has_clock = n > 0;
+	}
+	to = n > 0 ? match_to(w, i + n, is_between) : 0;
+	if (to == 0)
+		return 0;
+	more = match_second(w, i + n + to, a, b);
+	return more > 0 && b->is_exact == a->is_exact ? n + to + more : 0;
+}
+
+static bool are_times(const struct moment *a, const struct moment *b)
+{
+	return a->has_clock && b->has_clock && !a->has_day && !b->has_day && !a->is_exact &&
+	       !a->clock.has_day && !b->clock.has_day;
+}
+
+static void put_day(struct moment *a, struct moment *b, const struct day *day)
+{
+	a->has_day = b->has_day = true;
+	a->day = b->day = *day;
+	a->day.has_year = b->day.has_year = true;
+	a->clock.is_bare = b->clock.is_bare = false;
+	a->flags |= day->flags;
+	complete_clock(a, b);
+	if (b->clock.second <= a->clock.second) {
+		b->day.first++;
+		b->day.after++;
+	}
+}
+
+/* "from", "between", "in between" */
+static size_t match_range_lead(const struct words *w, size_t i, bool *ret_is_between)
+{
+	size_t n = word_at(w, i) == W_IN && word_at(w, i + 1) == W_BETWEEN;
+
+	*ret_is_between = word_at(w, i + n) == W_BETWEEN;
+	return n + (*ret_is_between || word_at(w, i) == W_FROM);
+}
+
+/* "Monday 9-11am", "tomorrow between 1 and 2:30" */
+static size_t match_day_and_times(const struct words *w, size_t i, struct due *ret)
+{
+	struct day day = { 0 };
+	struct moment a = { 0 }, b = { 0 };
+	bool is_between;
+	size_t n = match_day(w, i, &day), lead, more;
+
+	if (n == 0 || day.grain != DUE_GRAIN_DAY || day.is_impossible)
+		return 0;
+	n += skip_comma(w, i + n);
+	lead = match_range_lead(w, i + n, &is_between);
+	n += lead;
+	more = match_sides(w, i + n, true, is_between, &a, &b);
+	/* "aug 10 - 12" is a range of days, "monday 3-4 people" none of times */
+	bool is_bare = a.clock.is_bare && b.clock.is_bare && lead == 0;
+	if (more == 0 || !are_times(&a, &b) || is_bare)
+		return 0;
+	put_day(&a, &b, &day);
+	return set_range(w, &a, &b, ret) ? n + more : 0;
+}
+
+/* "on Thursday" behind two times. */
+static size_t match_trailing_day(const struct words *w, size_t i, struct moment *a,
+				 struct moment *b)
+{
+	struct day day = { 0 };
+	size_t n = skip_comma(w, i), more;
+
+	if (!are_times(a, b))
+		return 0;
+	n += skip(w, i + n, W_ON);
+	more = match_day(w, i + n, &day);
+	if (more == 0 || day.grain != DUE_GRAIN_DAY || day.is_impossible)
+		return 0;
+	put_day(a, b, &day);
+	return n + more;
+}
+
+size_t match_range(const struct words *w, size_t i, struct due *ret)
+{
+	struct moment a = { 0 }, b = { 0 };
+	bool is_between;
+	size_t n = match_counted_range(w, i, ret), more;
+
+	if (n == 0)
+		n = match_amount_from(w, i, ret);
+	if (n == 0)
+		n = match_day_and_times(w, i, ret);
 	if (n > 0)
-		return n + is_from;
-	n = is_from;
-	more = match_moment(w, i + n, &a);
+		return n;
+	n = match_range_lead(w, i, &is_between);
+	more = match_moment_for(w, i + n, ret);
+	if (more > 0)
+		return n + more;
+	more = match_sides(w, i + n, n > 0, is_between, &a, &b);
 	if (more == 0)
 		return 0;
 	n += more;
-	more = match_for_amount(w, i + n, &a, ret);
-	if (more > 0)
-		return n + more;
-	to = match_to(w, i + n, is_between);
-	if (to == 0)
+	n += match_trailing_day(w, i + n, &a, &b);
+	/* "between 1 and 10" counts, but for where the text is about nothing else */
+	bool is_bare = are_times(&a, &b) && a.clock.is_bare && b.clock.is_bare;
+	if (is_bare && i > 0)
 		return 0;
-	more = match_second(w, i + n + to, &a, &b);
-	if (more == 0 || b.is_exact != a.is_exact)
-		return 0;
-	n += to + more;
 	return set_range(w, &a, &b, ret) ? n : 0;
 }

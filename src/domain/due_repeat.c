@@ -52,7 +52,8 @@ size_t match_weekday_list(const struct words *w, size_t i, uint8_t *ret_mask)
 			       word_at(w, i + n) == W_UNTIL;
 		gap = is_span ? 1 : match_list_gap(w, i + n);
 		gap += word_at(w, i + n + gap) == W_ON && gap > 0;
-		more = gap > 0 ? match_any_weekday(w, i + n + gap, &last) : 0;
+		/* "mon wed fri" needs no commas */
+		more = match_any_weekday(w, i + n + gap, &last);
 		if (more == 0)
 			break;
 		unsigned more_days = is_span ? weekday_span(first, last) : 1U << last;
@@ -77,6 +78,11 @@ static size_t match_one_position(const struct words *w, size_t i, int *ret)
 		return 0;
 	n += more;
 	size_t to = word_at(w, i + n) == W_TO || is_punct(w, i + n, '-');
+	/* "2nd last" */
+	if (word_at(w, i + n) == W_LAST) {
+		*ret = -*ret;
+		return n + 1;
+	}
 	to += is_punct(w, i + n, '-') && word_at(w, i + n + 1) == W_TO;
 	to += is_punct(w, i + n + to, '-') && to > 0;
 	to += to > 0 ? skip(w, i + n + to, W_THE) : 0;
@@ -239,6 +245,12 @@ static size_t match_yearly_day(const struct words *w, size_t i, struct repeat *r
 		return n + more;
 	}
 	n = match_holiday(w, i, &d);
+	if (n > 0 && d.nth != 0 && r->n_nth < REPEAT_LIST_MAX) {
+		r->unit = U_YEAR;
+		r->months = (uint16_t)(1U << d.month);
+		r->nth[r->n_nth++] = (struct repeat_nth){ d.nth, d.weekday };
+		return n;
+	}
 	if (n > 0 && d.has_month) {
 		r->unit = U_YEAR;
 		r->months = (uint16_t)(1U << d.month);
@@ -257,6 +269,13 @@ static size_t match_yearly_day(const struct words *w, size_t i, struct repeat *r
 	r->unit = U_YEAR;
 	put_month_days(r, &p);
 	return n + more;
+}
+
+static void put_part(struct repeat *r, enum part part)
+{
+	repeat_put_time(r, part_hour(part) * 3600);
+	r->is_part_time = true;
+	r->part = part;
 }
 
 /* After "every" and its interval: a unit, weekdays, a part of the day. */
@@ -299,9 +318,7 @@ static size_t match_every_what(const struct words *w, size_t i, struct repeat *r
 		return 1;
 	case W_PART:
 		r->unit = U_DAY;
-		repeat_put_time(r, part_hour((enum part)value_at(w, i)) * 3600);
-		r->is_part_time = true;
-		r->part = (enum part)value_at(w, i);
+		put_part(r, (enum part)value_at(w, i));
 		return 1;
 	default:
 		return 0;
@@ -406,14 +423,20 @@ static size_t core_every(const struct words *w, size_t i, struct repeat *r)
 static size_t match_freq(const struct words *w, size_t i, struct repeat *r)
 {
 	bool is_bi = word_is(w, i, "bi") && is_punct(w, i + 1, '-');
-	size_t n = is_bi ? 2 : 0;
+	bool is_semi = word_is(w, i, "semi") && is_punct(w, i + 1, '-') &&
+		       value_at(w, i + 2) % 16 == U_YEAR;
+	size_t n = is_bi || is_semi ? 2 : 0;
 
 	if (word_at(w, i + n) != W_FREQ || word_is(w, i + n, "annual"))
 		return 0;
 	r->unit = (enum unit)(value_at(w, i + n) % 16);
 	r->interval = value_at(w, i + n) / 16 * (is_bi ? 2 : 1);
+	if (is_semi) {
+		r->unit = U_MONTH;
+		r->interval = 6;
+	}
 	if (word_is(w, i + n, "nightly"))
-		repeat_put_time(r, part_hour(P_NIGHT) * 3600);
+		put_part(r, P_NIGHT);
 	return n + 1;
 }
 
@@ -432,6 +455,18 @@ static size_t core_plain(const struct words *w, size_t i, struct repeat *r)
 	if (word_is(w, i + n, "other") || word_is(w, i + n, "alternate")) {
 		r->interval = 2;
 		n++;
+		if (word_is(w, i + n - 1, "alternate") && is_unit(w, i + n, U_DAY)) {
+			r->unit = U_DAY;
+			return n + 1;
+		}
+	}
+	/* "sunday mornings" */
+	bool has_parts =
+		word_at(w, i + n + 1) == W_PART && (w->t[i + n + 1].flags & WORD_PLURAL) != 0;
+	if (word_at(w, i + n) == W_WEEKDAY && has_parts) {
+		r->weekdays = (uint8_t)(1U << value_at(w, i + n));
+		put_part(r, (enum part)value_at(w, i + n + 1));
+		return n + 2;
 	}
 	if (word_at(w, i + n) != W_WEEKDAYS)
 		return 0;
@@ -442,7 +477,7 @@ static size_t core_plain(const struct words *w, size_t i, struct repeat *r)
 static size_t core_position(const struct words *w, size_t i, struct repeat *r)
 {
 	struct positions p = { 0 };
-	bool is_every;
+	bool is_every, is_plural = false;
 	size_t lead = skip(w, i, W_ON), n = match_positions(w, i + lead, &p), of;
 
 	if (n == 0) {
@@ -455,14 +490,18 @@ static size_t core_position(const struct words *w, size_t i, struct repeat *r)
 		n = 1;
 		put_month_days(r, &p);
 	} else {
+		/* "2nd and 4th thursdays" recur without "of every month" */
+		is_plural = word_at(w, i + lead + n) == W_WEEKDAYS;
 		n += put_positions(w, i + lead + n, &p, r);
 	}
 	r->unit = U_COUNT;
 	of = match_of_month(w, i + lead + n, r, &is_every);
-	return of > 0 && is_every ? lead + n + of : 0;
+	if (is_plural && !is_every)
+		r->unit = U_MONTH;
+	return is_plural || (of > 0 && is_every) ? lead + n + of : 0;
 }
 
-/* "once", "twice", "3 times". */
+/* "once", "twice", "3 times", "3x". */
 static size_t match_times(const struct words *w, size_t i, int64_t *ret)
 {
 	size_t n = skip(w, i, W_ONCE);
@@ -472,7 +511,9 @@ static size_t match_times(const struct words *w, size_t i, int64_t *ret)
 		return n;
 	}
 	n = match_number(w, i, ret);
-	return n > 0 && word_at(w, i + n) == W_TIMES ? n + 1 : 0;
+	bool is_x = word_is(w, i + n, "x") && is_glued(w, i + n);
+	bool is_time = *ret == 1 && word_is(w, i + n, "time");
+	return n > 0 && (word_at(w, i + n) == W_TIMES || is_x || is_time) ? n + 1 : 0;
 }
 
 /* "once a week", "twice a day": more than once is nothing RRULE can say without the days. */
