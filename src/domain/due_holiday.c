@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holidays with a fixed date, on the nth weekday of a month, or counted from Easter: "Christmas
- * Eve", "next Thanksgiving", "good friday 2027". A holiday is a row. Those of lunar calendars are
- * left out: their dates are announced or need tables of their own.
+ * Holidays with a fixed date, on the nth weekday of a month, counted from Easter or in another
+ * calendar (due_calendar.c): "Christmas Eve", "next Thanksgiving", "good friday 2027". A holiday is
+ * a row, in any order.
  */
 #include "src/domain/due_match_private.h"
 
-enum rule { FIXED, NTH, EASTER };
+enum rule { FIXED, NTH, EASTER, ORTHODOX, HEBREW, ISLAMIC, TABLE };
 
 /* name: lower case words without apostrophes, "day" at the end left out where people do. */
 static const struct holiday {
 	const char *name;
 	enum rule rule;
-	int8_t month;	/* FIXED, NTH */
-	int8_t day;	/* FIXED: of the month; NTH: which one, -1 the last; EASTER: days after */
+	int8_t month;	/* FIXED, NTH; ISLAMIC: of that calendar */
+	int16_t day;	/* FIXED: of the month; NTH: which one, -1 the last; EASTER, ORTHODOX: days
+			   after; HEBREW: days after Rosh Hashanah; ISLAMIC: of its month; TABLE:
+			   which table */
 	int8_t weekday; /* NTH */
 	int8_t plus;	/* NTH: days after it */
 } HOLIDAYS[] = {
@@ -101,26 +103,91 @@ static const struct holiday {
 	{ "world vegan day", FIXED, 11, 1, 0, 0 },
 	{ "xmas", FIXED, 12, 25, 0, 0 },
 	{ "xmas eve", FIXED, 12, 24, 0, 0 },
+	{ "all hallows eve", FIXED, 10, 31, 0, 0 },
+	{ "all souls", FIXED, 11, 2, 0, 0 },
+	{ "anzac day", FIXED, 4, 25, 0, 0 },
+	{ "burns night", FIXED, 1, 25, 0, 0 },
+	{ "canadian thanksgiving", NTH, 10, 2, 0, 0 },
+	{ "candlemas", FIXED, 2, 2, 0, 0 },
+	{ "day of the dead", FIXED, 11, 2, 0, 0 },
+	{ "emancipation day", FIXED, 4, 16, 0, 0 },
+	{ "gandhi jayanti", FIXED, 10, 2, 0, 0 },
+	{ "giving tuesday", NTH, 11, 4, 3, 5 },
+	{ "grandparents day", NTH, 9, 1, 0, 6 },
+	{ "guy fawkes night", FIXED, 11, 5, 0, 0 },
+	{ "indigenous peoples day", NTH, 10, 2, 0, 0 },
+	{ "kwanzaa", FIXED, 12, 26, 0, 0 },
+	{ "martin luther king jr day", NTH, 1, 3, 0, 0 },
+	{ "mothering sunday", EASTER, 0, -21, 0, 0 },
+	{ "new year", FIXED, 1, 1, 0, 0 },
+	{ "patriots day", NTH, 4, 3, 0, 0 },
+	{ "singles day", FIXED, 11, 11, 0, 0 },
+	{ "small business saturday", NTH, 11, 4, 3, 2 },
+	{ "st valentines day", FIXED, 2, 14, 0, 0 },
+	{ "trinity sunday", EASTER, 0, 56, 0, 0 },
+	{ "walpurgis night", FIXED, 4, 30, 0, 0 },
+	{ "orthodox christmas", FIXED, 1, 7, 0, 0 },
+	{ "orthodox easter", ORTHODOX, 0, 0, 0, 0 },
+	{ "orthodox easter sunday", ORTHODOX, 0, 0, 0, 0 },
+	{ "orthodox easter monday", ORTHODOX, 0, 1, 0, 0 },
+	{ "orthodox good friday", ORTHODOX, 0, -2, 0, 0 },
+	{ "orthodox palm sunday", ORTHODOX, 0, -7, 0, 0 },
+	{ "orthodox shrove monday", ORTHODOX, 0, -48, 0, 0 },
+	{ "clean monday", ORTHODOX, 0, -48, 0, 0 },
+	{ "lazarus saturday", ORTHODOX, 0, -8, 0, 0 },
+	{ "rosh hashanah", HEBREW, 0, 0, 0, 0 },
+	{ "rosh hashana", HEBREW, 0, 0, 0, 0 },
+	{ "rosh hashanna", HEBREW, 0, 0, 0, 0 },
+	{ "jewish new year", HEBREW, 0, 0, 0, 0 },
+	{ "yom kippur", HEBREW, 0, 9, 0, 0 },
+	{ "sukkot", HEBREW, 0, 14, 0, 0 },
+	{ "shemini atzeret", HEBREW, 0, 21, 0, 0 },
+	{ "simchat torah", HEBREW, 0, 22, 0, 0 },
+	{ "hanukkah", HEBREW, 0, 83, 0, 0 },
+	{ "hanukah", HEBREW, 0, 83, 0, 0 },
+	{ "chanukah", HEBREW, 0, 83, 0, 0 },
+	{ "purim", HEBREW, 0, -193, 0, 0 },
+	{ "shushan purim", HEBREW, 0, -192, 0, 0 },
+	{ "passover", HEBREW, 0, -163, 0, 0 },
+	{ "pesach", HEBREW, 0, -163, 0, 0 },
+	{ "lag baomer", HEBREW, 0, -131, 0, 0 },
+	{ "shavuot", HEBREW, 0, -113, 0, 0 },
+	{ "islamic new year", ISLAMIC, 1, 1, 0, 0 },
+	{ "ashura", ISLAMIC, 1, 10, 0, 0 },
+	{ "mawlid", ISLAMIC, 3, 12, 0, 0 },
+	{ "ramadan", ISLAMIC, 9, 1, 0, 0 },
+	{ "laylat al qadr", ISLAMIC, 9, 27, 0, 0 },
+	{ "eid al fitr", ISLAMIC, 10, 1, 0, 0 },
+	{ "eid ul fitr", ISLAMIC, 10, 1, 0, 0 },
+	{ "eid al adha", ISLAMIC, 12, 10, 0, 0 },
+	{ "eid ul adha", ISLAMIC, 12, 10, 0, 0 },
+	{ "id ul adha", ISLAMIC, 12, 10, 0, 0 },
+	{ "chinese new year", TABLE, 0, TABLE_CHINESE_NEW_YEAR, 0, 0 },
+	{ "lunar new year", TABLE, 0, TABLE_CHINESE_NEW_YEAR, 0, 0 },
+	{ "diwali", TABLE, 0, TABLE_DIWALI, 0, 0 },
+	{ "deepavali", TABLE, 0, TABLE_DIWALI, 0, 0 },
 };
 
-/* Easter Sunday of the Gregorian calendar (the anonymous algorithm of Meeus, Jones and Butcher). */
-static int64_t easter(int year)
-{
-	int a = year % 19, b = year / 100, c = year % 100;
-	int d = (19 * a + b - b / 4 - (b - (b + 8) / 25 + 1) / 3 + 15) % 30;
-	int e = (32 + 2 * (b % 4) + 2 * (c / 4) - d - c % 4) % 7;
-	int f = d + e - 7 * ((a + 11 * d + 22 * e) / 451) + 114;
-
-	return time_days_from_civil(year, f / 31, f % 31 + 1);
-}
-
+/* -1: no such day is known. */
 static int64_t holiday_in(const struct holiday *h, int year)
 {
-	if (h->rule == EASTER)
-		return easter(year) + h->day;
-	if (h->rule == NTH)
+	switch (h->rule) {
+	case EASTER:
+		return calendar_easter(year) + h->day;
+	case ORTHODOX:
+		return calendar_orthodox_easter(year) + h->day;
+	case NTH:
 		return nth_weekday(year, h->month, h->day, h->weekday) + h->plus;
-	return time_days_from_civil(year, h->month, h->day);
+	case HEBREW:
+		return calendar_hebrew(year, h->day);
+	case ISLAMIC:
+		return calendar_islamic(year, h->month, h->day);
+	case TABLE:
+		return calendar_table(year, (enum calendar_table)h->day);
+	case FIXED:
+	default:
+		return time_days_from_civil(year, h->month, h->day);
+	}
 }
 
 /* Token i with an 's behind it, or a dot, equals the next word of *name. */
@@ -224,6 +291,9 @@ size_t match_holiday(const struct words *w, size_t i, struct day *ret)
 
 	if (i + lead >= w->n || WORD_IN(w, i + lead, W_PUNCT, W_DIGITS))
 		return 0;
+	/* a new year that the table does not reach is not the 1st of January */
+	if (i > 0 && (word_is(w, i - 1, "chinese") || word_is(w, i - 1, "lunar")))
+		return 0;
 	const struct holiday *h = find_holiday(w, i + lead, &n);
 	if (h == NULL)
 		return 0;
@@ -232,9 +302,16 @@ size_t match_holiday(const struct words *w, size_t i, struct day *ret)
 	if (year < 2 || year > 9990)
 		return 0;
 	int64_t day = choose_holiday(w, h, which, year, year_n > 0);
+	if (day == -1)
+		return 0;
 	day_set(ret, day, day + 1, DUE_GRAIN_DAY);
 	if (which == W_LAST)
 		ret->flags |= DUE_PAST;
+	if (h->rule == NTH && h->plus == 0) {
+		ret->month = h->month;
+		ret->nth = h->day;
+		ret->weekday = h->weekday;
+	}
 	if (h->rule == FIXED) {
 		ret->has_month = ret->is_month_day = true;
 		ret->month = h->month;

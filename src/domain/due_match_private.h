@@ -84,6 +84,15 @@ size_t match_plain_base(const struct words *w, size_t i, struct day *ret);
 size_t match_frame(const struct words *w, size_t i, struct day *ret);
 /* due_day_near.c: the day after Christmas, week of October 6th, this summer */
 size_t match_near_day(const struct words *w, size_t i, struct day *ret);
+/* due_calendar.c: days since 1970 in a year of ours */
+int64_t calendar_easter(int year);
+int64_t calendar_orthodox_easter(int year);
+/* days: counted from Rosh Hashanah of that autumn; the feasts of spring stand before it. */
+int64_t calendar_hebrew(int year, int days);
+/* The first such day of the year. */
+int64_t calendar_islamic(int year, int month, int day);
+enum calendar_table { TABLE_CHINESE_NEW_YEAR, TABLE_DIWALI };
+int64_t calendar_table(int year, enum calendar_table table); /* -1: not in the table */
 /* due_holiday.c */
 size_t match_holiday(const struct words *w, size_t i, struct day *ret);
 

@@ -251,7 +251,12 @@ static size_t match_yearly_day(const struct words *w, size_t i, struct repeat *r
 		r->nth[r->n_nth++] = (struct repeat_nth){ d.nth, d.weekday };
 		return n;
 	}
-	if (n > 0 && d.has_month) {
+	if (n > 0 && !d.has_month) {
+		r->unit = U_YEAR;
+		r->problem = "a recurrence rule cannot follow a holiday that moves";
+		return n;
+	}
+	if (n > 0) {
 		r->unit = U_YEAR;
 		r->months = (uint16_t)(1U << d.month);
 		r->month_days[r->n_month_days++] = d.day;
