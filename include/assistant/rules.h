@@ -106,6 +106,8 @@ struct rules_command {
 	int64_t offset_minutes; /* before the due date, when that is not known here */
 	struct str shift;	/* RULES_RESCHEDULE by an ISO 8601 duration, "-P1D"; .n 0: none */
 	struct str rrule;	/* .n 0: none */
+	bool ask;		/* must be asked back before it is done, whatever task it fits: it
+				   touches several, deletes several, or does not say which */
 	bool from_completion;	/* the next date counts from when it was done */
 	struct rules_filter filter;
 	const char *problem; /* what was not understood of a date; NULL */
@@ -122,8 +124,8 @@ int rules_parse(struct arena *arena, struct str text, const struct due_context *
 		const struct rules_command **ret) MUST_CHECK;
 /* "add", "set_priority", ... */
 const char *rules_intent_name(enum rules_intent intent);
-/* The command and those that follow it ("more"), as `todod parse` prints them. */
+/* The command and those that follow it ("more"), as `todod parse` prints them; reply .n 0: none. */
 void rules_write_json(struct json_out *o, struct str text, const struct rules_command *c,
-		      const struct tz *tz);
+		      struct str reply, const struct tz *tz);
 
 #endif

@@ -7,6 +7,7 @@
 #include "app/command_parse.h"
 
 #include "assistant/rules.h"
+#include "assistant/rules_reply.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -26,7 +27,7 @@ enum {
 struct parse {
 	const struct command_parse *options;
 	struct arena *arena;
-	struct buf line, out;
+	struct buf line, out, reply;
 };
 
 /* One line of JSON. */
@@ -162,8 +163,10 @@ static int write_command(struct parse *p, struct str text, const struct due_cont
 		*ret_why = r == -E2BIG ? "the text is longer than 65536 bytes" : "out of memory";
 		return r;
 	}
+	buf_clear(&p->reply);
+	rules_reply_preview(&p->reply, command, ctx);
 	json_out_init(&o, &p->out);
-	rules_write_json(&o, text, command, ctx->tz);
+	rules_write_json(&o, text, command, buf_str(&p->reply), ctx->tz);
 	if (buf_status(&p->out) < 0) {
 		*ret_why = "out of memory";
 		return -ENOMEM;
@@ -260,9 +263,11 @@ int command_parse(const struct command_parse *options, FILE *in, FILE *out)
 	}
 	buf_init(&p.line, LINE_MAX_BYTES);
 	buf_init(&p.out, OUTPUT_MAX);
+	buf_init(&p.reply, OUTPUT_MAX);
 	int exit_code = run(&p, in, out);
 	buf_done(&p.line);
 	buf_done(&p.out);
+	buf_done(&p.reply);
 	arena_free(p.arena);
 	tz_done();
 	return exit_code;

@@ -341,6 +341,39 @@ static int attach_dates(struct rules_text *t)
 	return 0;
 }
 
+static bool changes_task(const struct rules_command *c)
+{
+	switch ((int)c->intent) {
+	case RULES_COMPLETE:
+	case RULES_REOPEN:
+	case RULES_DELETE:
+	case RULES_UPDATE:
+	case RULES_RESCHEDULE:
+	case RULES_SET_PRIORITY:
+	case RULES_ADD_TAG:
+	case RULES_REMOVE_TAG:
+	case RULES_REMIND:
+	case RULES_CANCEL_REMINDER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What touches several tasks, and every one of several deletions, is asked back. */
+static void mark_questions(struct rules_command *first)
+{
+	size_t deletions = 0;
+
+	for (const struct rules_command *c = first; c; c = c->next)
+		deletions += c->intent == RULES_DELETE;
+	for (struct rules_command *c = first; c; c = (struct rules_command *)(uintptr_t)c->next) {
+		if (changes_task(c))
+			c->ask |= c->ref.kind == RULES_REF_FILTER ||
+				  (c->intent == RULES_DELETE && deletions > 1);
+	}
+}
+
 int rules_parse(struct arena *arena, struct str text, const struct due_context *ctx,
 		const struct rules_command **ret)
 {
@@ -372,6 +405,7 @@ int rules_parse(struct arena *arena, struct str text, const struct due_context *
 	lines(&p);
 	if (t.no_memory)
 		return -ENOMEM;
+	mark_questions(c);
 	*ret = c;
 	return 0;
 }

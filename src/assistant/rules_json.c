@@ -196,12 +196,14 @@ static void write_command(struct json_out *o, const struct rules_command *c, con
 	key_tags(o, &c->tags);
 	write_times(o, c, tz);
 	write_filter(o, &c->filter, c->intent == RULES_HISTORY, tz);
+	if (c->ask)
+		json_key_bool(o, STR("ask"), true);
 	key_cstr(o, STR("problem"), c->problem);
 	write_spans(o, c);
 }
 
 void rules_write_json(struct json_out *o, struct str text, const struct rules_command *c,
-		      const struct tz *tz)
+		      struct str reply, const struct tz *tz)
 {
 	json_begin_object(o);
 	json_key_str(o, STR("text"), text);
@@ -216,5 +218,6 @@ void rules_write_json(struct json_out *o, struct str text, const struct rules_co
 		}
 		json_end_array(o);
 	}
+	key_text(o, STR("reply"), reply);
 	json_end_object(o);
 }

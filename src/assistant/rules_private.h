@@ -116,6 +116,10 @@ bool rules_read_offset(struct rules_text *t, struct rules_range at, struct rules
 bool rules_read_shift(struct rules_text *t, struct rules_range at, unsigned flags,
 		      struct rules_command *c);
 
+/* An answer to "which one?": "2", "the second one", "both of them". */
+bool rules_read_choice(struct arena *arena, struct str text, const struct due_context *ctx,
+		       struct rules_ref *ret);
+
 /* rules_dates.c. The words of the date that word i belongs to, within the range. */
 struct rules_range rules_date_at(const struct rules_text *t, struct rules_range at, size_t i);
 void rules_take_due(struct rules_text *t, const struct due *d, struct rules_command *c);

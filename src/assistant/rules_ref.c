@@ -222,7 +222,7 @@ static bool is_title(const struct rules_text *t, struct rules_range at)
 	if (at.to - at.from > 16)
 		return false;
 	if (rules_is(t, at.from,
-		     "T|A|it|me|you|i|us|him|her|not|to|and|what|how|why|if|is|one|them"))
+		     "T|A|it|me|you|i|us|him|her|not|to|by|and|what|how|why|if|is|one|them"))
 		return false;
 	if (at.to - at.from == 1 && only_digits(t->words[at.from].folded))
 		return false;
@@ -288,4 +288,28 @@ bool rules_read_ref(struct rules_text *t, struct rules_range at, unsigned flags,
 	if (flags & RULES_OWN && is_past(t, at))
 		return false;
 	return read_title(t, at, flags, c);
+}
+
+bool rules_read_choice(struct arena *arena, struct str text, const struct due_context *ctx,
+		       struct rules_ref *ret)
+{
+	struct rules_text t = { .arena = arena, .text = text, .ctx = ctx };
+	struct rules_command c = { .intent = RULES_CONFIRM };
+	struct rules_range at;
+
+	if (!text.n || text.n > RULES_READ_MAX || !rules_lex(&t) || !t.n || t.n > RULES_REACH)
+		return false;
+	at = (struct rules_range){ 0, t.n };
+	while (at.from < at.to &&
+	       rules_is(&t, at.from, "please|just|only|ok|yes|well|i|mean|meant|want|its|delete"))
+		at.from++;
+	while (at.from < at.to && rules_is(&t, at.to - 1, "please|thanks|only|of|them"))
+		at.to--;
+	if (at.from < at.to && at.to - at.from <= 2 &&
+	    rules_is(&t, at.from, "all|both|everything|every"))
+		c.ref = (struct rules_ref){ .kind = RULES_REF_FILTER };
+	else if (at.from == at.to || !read_exact(&t, at, &c))
+		return false;
+	*ret = c.ref;
+	return !c.next;
 }

@@ -203,6 +203,20 @@ static void preset(const struct rules_text *t, struct rules_range whole,
 		c->ref = (struct rules_ref){ .kind = RULES_REF_FILTER, .filter.status = RULES_ALL };
 }
 
+/* "this is done", "finished": it is said of nothing in particular, and may be no command. */
+static bool is_loose(const struct rules_text *t, struct rules_range whole,
+		     const struct rules_phrase *ph, const struct rules_command *c)
+{
+	bool is_said = false;
+
+	if (c->ref.kind != RULES_REF_ORDINAL || c->ref.number != 0 || c->intent == RULES_CONFIRM ||
+	    c->intent == RULES_REMIND)
+		return false;
+	for (size_t i = whole.from + 1; i < whole.to; i++)
+		is_said |= rules_is(t, i, "it|that|this|one");
+	return !is_said || ph->flags & (RULES_WITH_HEAD | RULES_IT);
+}
+
 bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct rules_range whole,
 		      const struct rules_phrase *ph, struct rules_command *c)
 {
@@ -228,5 +242,6 @@ bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct 
 		if (slot.kind == 'r' && !read_slot(t, &slot, whole, ph, c))
 			return false;
 	}
+	c->ask = is_loose(t, whole, ph, c);
 	return true;
 }

@@ -194,6 +194,11 @@ const struct rules_phrase RULES_PHRASES[] = {
 	{ "drop|kill|nuke", "$r", RULES_DELETE, RULES_OWN | RULES_STRICT },
 	{ "forget", "about $r", RULES_DELETE, RULES_OWN | RULES_STRICT },
 
+	/* a new task that "put" would move */
+	{ ADDING,
+	  "down? $t on|to|in|into|onto my|the|our|A T|todo|shopping|grocery? L for|on|by|due? $w",
+	  RULES_ADD, 0 },
+
 	/* another date */
 	{ "change|set|move|update|make|push|extend|adjust|shift",
 	  "A? due|deadline date|time? of|for|on|from? $m", RULES_RESCHEDULE, RULES_SAFE },

@@ -494,10 +494,41 @@ static bool has_day(const struct rules_text *t, struct rules_range at)
 {
 	for (size_t i = at.from; i < at.to; i++) {
 		const struct due *d = t->words[i].due;
-		if (datable(d) && !(d->flags & (DUE_TENTATIVE | DUE_IMPOSSIBLE)))
+		/* a date that does not exist was meant as one */
+		if (d && (d->flags & DUE_IMPOSSIBLE || (datable(d) && !(d->flags & DUE_TENTATIVE))))
 			return true;
 	}
 	return false;
+}
+
+/* "report due friday": "due" behind a noun, and a day at the end. "bills due friday" may ask. */
+static bool says_due(const struct rules_text *t, struct rules_range at)
+{
+	for (size_t i = at.from + 1; i + 1 < at.to; i++) {
+		struct str before = t->words[i - 1].folded;
+		size_t from = i + 1;
+		if (!rules_is(t, i, "due") || !before.n || before.p[before.n - 1] == 's' ||
+		    rules_is(t, i - 1, "whats|T|all|any|anything|something|everything|be"))
+			continue;
+		while (from < at.to && rules_is(t, from, "on|by|at|the") && !t->words[from].due)
+			from++;
+		return from < at.to && rules_date_at(t, at, from).to == at.to &&
+		       datable(t->words[from].due);
+	}
+	return false;
+}
+
+/* What is an appointment or a chore by its name alone, wherever it stands or as the first word. */
+static bool is_appointment(const struct rules_text *t, struct rules_range at, size_t first)
+{
+	for (size_t i = at.from; i < at.to; i++)
+		if (rules_is(
+			    t, i,
+			    "appointment|dentist|doctor|deadline|exam|homework|checkup|assignment|meeting"))
+			return true;
+	return rules_is(
+		t, first,
+		"gym|workout|standup|haircut|rehearsal|therapy|laundry|groceries|physio|checkin|retro");
 }
 
 bool rules_read_bare(struct rules_text *t, struct rules_range at, struct rules_command *c)
@@ -509,13 +540,11 @@ bool rules_read_bare(struct rules_text *t, struct rules_range at, struct rules_c
 	if (!has_token(t, at)) {
 		while (first < at.to && t->words[first].due)
 			first++;
-		bool appointment = false;
-		for (size_t i = at.from; i < at.to; i++)
-			appointment |= rules_is(
-				t, i,
-				"appointment|dentist|doctor|deadline|exam|homework|checkup|assignment|meeting");
-		if (first == at.to || conversational(t, at) || !has_day(t, at) ||
-		    rules_foreign(t, at) || (!rules_chore(t, first) && !appointment) ||
+		if (first == at.to)
+			return false;
+		bool is_task =
+			rules_chore(t, first) || is_appointment(t, at, first) || says_due(t, at);
+		if (conversational(t, at) || !has_day(t, at) || rules_foreign(t, at) || !is_task ||
 		    rules_is(t, first, "book|order|send|play|cancel|read|change|T|delete|remove"))
 			return false;
 	}

@@ -257,7 +257,7 @@ START_TEST(json_is_the_contract)
 
 	buf_init(&b, 4096);
 	json_out_init(&o, &b);
-	rules_write_json(&o, text, parse(text), ctx.tz);
+	rules_write_json(&o, text, parse(text), (struct str){ NULL, 0 }, ctx.tz);
 	expect_str(
 		buf_str(&b),
 		"{\"text\":\"push it to Friday\",\"intent\":\"reschedule\",\"task_ref\":{\"ordinal\":0},"
