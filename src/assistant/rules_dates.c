@@ -257,6 +257,21 @@ static bool remind_undivided(struct rules_text *t, struct rules_range at, unsign
 	return as_reminder(c);
 }
 
+bool rules_move_due(const struct due *d, struct rules_command *c)
+{
+	struct due first = *d;
+
+	if (d->kind != DUE_RANGE || !d->has_value || !d->has_end)
+		return false;
+	first.kind = DUE_DATE;
+	first.has_end = false;
+	first.flags &= ~(unsigned)(DUE_DEADLINE | DUE_AFTER);
+	rules_window(&first, false, &c->ref.filter);
+	c->ref.filter.status = RULES_STATUS_UNSET;
+	c->due = d->end_value;
+	return true;
+}
+
 bool rules_read_move(struct rules_text *t, struct rules_range at, unsigned flags,
 		     struct rules_command *c)
 {
@@ -273,6 +288,8 @@ bool rules_read_move(struct rules_text *t, struct rules_range at, unsigned flags
 		return false;
 	if (remind)
 		return as_reminder(c);
+	if (rules_is(t, when.from, "due") && c->ref.kind == RULES_REF_FILTER)
+		return rules_move_due(t->first, c);
 	/* "from 3 to 5": the task goes to where the range ends. */
 	if (t->first->kind == DUE_RANGE && t->first->has_end)
 		c->due = t->first->end_value;

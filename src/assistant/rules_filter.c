@@ -7,7 +7,7 @@
 
 static const char NOISE[] =
 	"me|us|all|my|the|of|are|is|do|i|have|to|that|which|with|for|in|on|at|we|our|there|and|or|any|"
-	"just|only|up|out|still|currently|got|been|be|so|far|need|still|must|should|right|now|here|these|those|"
+	"thats|just|only|up|out|still|currently|got|been|be|so|far|need|still|must|should|right|now|here|these|those|"
 	"please|else|can|been|were|was|did|as|again|ones|one|yet|by|from|list|lists|everything|anything|thing|"
 	"things|stuff|whole|entire|current|existing|full|coming|upcoming|due|marked|status|priority|get|"
 	"something|next|has|not|available|planned|scheduled|set|hey|them|many|task|todo|date|tagged|"

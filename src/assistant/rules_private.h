@@ -123,6 +123,8 @@ bool rules_read_choice(struct arena *arena, struct str text, const struct due_co
 /* rules_dates.c. The words of the date that word i belongs to, within the range. */
 struct rules_range rules_date_at(const struct rules_text *t, struct rules_range at, size_t i);
 void rules_take_due(struct rules_text *t, const struct due *d, struct rules_command *c);
+/* "everything due today to tomorrow": those of the first day, to the second. */
+bool rules_move_due(const struct due *d, struct rules_command *c);
 void rules_window(const struct due *d, bool is_deadline, struct rules_filter *f);
 
 /* rules_text.c: the text of a range, without the quotes when it is one quoted text. */

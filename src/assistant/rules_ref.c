@@ -75,9 +75,10 @@ static bool stands_free(const struct rules_text *t, size_t i)
 	return before == ' ' || before == '#' || before == ',' || before == '\t';
 }
 
-static void each_number(struct rules_text *t, struct rules_command *c, const int64_t *ids, size_t n)
+static void each_number(struct rules_text *t, struct rules_command *c, enum rules_ref_kind kind,
+			const int64_t *ids, size_t n)
 {
-	set(c, RULES_REF_ID, ids[0]);
+	set(c, kind, ids[0]);
 	for (size_t k = 1; k < n; k++) {
 		struct rules_command *more = rules_more(t, c);
 		if (!more)
@@ -85,8 +86,29 @@ static void each_number(struct rules_text *t, struct rules_command *c, const int
 		const struct rules_command *next = more->next;
 		*more = *c;
 		more->next = next;
-		set(more, RULES_REF_ID, ids[k]);
+		set(more, kind, ids[k]);
 	}
+}
+
+/* "the first two": places in the list, each a command like c. */
+static bool read_first_few(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
+	int64_t n, places[RULES_COMMANDS_MAX];
+	size_t i = at.from;
+
+	i += i < at.to && rules_is(t, i, "the|my");
+	if (i + 2 > at.to || !rules_is(t, i, "first|top") ||
+	    !rules_number(t->words[i + 1].folded, &n) || n < 2 || n > RULES_COMMANDS_MAX)
+		return false;
+	i += 2;
+	while (i < at.to && rules_is(t, i, "T|ones|on|in|of|the|my|L|items|things"))
+		i++;
+	if (i != at.to)
+		return false;
+	for (int64_t k = 0; k < n; k++)
+		places[k] = k + 1;
+	each_number(t, c, RULES_REF_ORDINAL, places, (size_t)n);
+	return true;
 }
 
 static bool one_number(const struct rules_text *t, size_t i, bool label, int64_t *ret)
@@ -118,7 +140,7 @@ static bool read_numbers(struct rules_text *t, struct rules_range at, struct rul
 		n++;
 	}
 	if (n)
-		each_number(t, c, ids, n);
+		each_number(t, c, RULES_REF_ID, ids, n);
 	return n > 0;
 }
 
@@ -222,7 +244,7 @@ static bool is_title(const struct rules_text *t, struct rules_range at)
 	if (at.to - at.from > 16)
 		return false;
 	if (rules_is(t, at.from,
-		     "T|A|it|me|you|i|us|him|her|not|to|by|and|what|how|why|if|is|one|them"))
+		     "T|A|it|me|you|i|us|him|her|not|to|by|and|delete|what|how|why|if|is|one|them"))
 		return false;
 	if (at.to - at.from == 1 && only_digits(t->words[at.from].folded))
 		return false;
@@ -248,8 +270,8 @@ static bool read_title(struct rules_text *t, struct rules_range at, unsigned fla
 
 static bool read_exact(struct rules_text *t, struct rules_range at, struct rules_command *c)
 {
-	return read_it(t, at, c) || read_numbers(t, at, c) || read_ordinal(t, at, c) ||
-	       read_part(t, at, c) || read_filter(t, at, c);
+	return read_it(t, at, c) || read_numbers(t, at, c) || read_first_few(t, at, c) ||
+	       read_ordinal(t, at, c) || read_part(t, at, c) || read_filter(t, at, c);
 }
 
 static bool is_year(struct str w)

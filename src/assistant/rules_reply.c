@@ -336,7 +336,7 @@ static const char *verb(enum rules_intent intent)
 		[RULES_DELETE] = "delete",
 		[RULES_UPDATE] = "change",
 		[RULES_RESCHEDULE] = "move",
-		[RULES_SET_PRIORITY] = "give another priority",
+		[RULES_SET_PRIORITY] = "set",
 		[RULES_ADD_TAG] = "tag",
 		[RULES_REMOVE_TAG] = "untag",
 		[RULES_REMIND] = "set a reminder for",
@@ -344,6 +344,33 @@ static const char *verb(enum rules_intent intent)
 	};
 
 	return VERBS[intent] ? VERBS[intent] : "do that to";
+}
+
+/* What shall become of the tasks of a question. */
+static void put_change(struct buf *out, const struct rules_command *c,
+		       const struct due_context *ctx)
+{
+	if (c->intent == RULES_SET_PRIORITY) {
+		put(out, " to ");
+		put_priority(out, c);
+	} else if (c->intent == RULES_RESCHEDULE && c->shift.n) {
+		put(out, *c->shift.p == '-' ? " forward by " : " by ");
+		reply_put_length(out, c->shift);
+	} else if (c->intent == RULES_RESCHEDULE && c->has_due) {
+		put(out, " to ");
+		reply_put_when(out, &c->due, ctx);
+	} else if (c->intent == RULES_RESCHEDULE) {
+		put(out, " to no day");
+	} else if (c->tags.n) {
+		put(out, c->intent == RULES_ADD_TAG ? " with " : " from ");
+		reply_put_tags(out, &c->tags);
+	} else if (c->title.n) {
+		put(out, " to ");
+		reply_put_title(out, c->title);
+	} else if (c->has_remind || c->has_offset) {
+		put(out, " ");
+		put_reminder(out, c, ctx);
+	}
 }
 
 static void ask_sure(struct buf *out, const struct rules_command *c, const struct rules_outcome *o,
@@ -358,6 +385,7 @@ static void ask_sure(struct buf *out, const struct rules_command *c, const struc
 	}
 	buf_printf(out, "Shall I %s ", verb(c->intent));
 	put_tasks(out, c, o, ctx);
+	put_change(out, c, ctx);
 	put(out, "?");
 	if (o->is_known && o->n > 1)
 		put_list(out, o->tasks, o->n, ctx);

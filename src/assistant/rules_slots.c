@@ -41,6 +41,17 @@ static bool read_new_task(struct rules_text *t, struct rules_range at,
 		return false;
 	if (ph->flags & RULES_OWN && !led(t, at.from))
 		return false;
+	/* "don't forget I love you", "note that I am no robot", "remind me what it is" */
+	bool is_led = !rules_is(t, at.from - 1, "add|create|todo|task|to|on");
+	if (is_led && at.from + 1 < at.to && rules_is(t, at.from, "i|you|he|she|they|im|youre") &&
+	    !rules_is(t, at.from + 1, "have|need|must|should|gotta|want|wanna|to|owe"))
+		return false;
+	if (rules_is(t, at.from - 1, "me") && rules_is(t, at.from, "what|why|who|how|whether"))
+		return false;
+	/* "I can't remember if ..." wonders */
+	if (ph->flags & RULES_BACK &&
+	    rules_is(t, at.from, "if|whether|where|when|what|why|who|how"))
+		return false;
 	/* "I need to", not "I need" */
 	if (ph->flags & RULES_BACK &&
 	    !rules_is(t, at.from - 1, "to|remember|forget|gotta|haveto|needto|should|must|hafta"))
@@ -241,6 +252,12 @@ bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct 
 			slot.at.from = whole.from;
 		if (slot.kind == 'r' && !read_slot(t, &slot, whole, ph, c))
 			return false;
+	}
+	for (size_t i = 0; i < m->n; i++) {
+		size_t from = m->slots[i].at.from;
+		if (m->slots[i].kind == 'w' && c->ref.kind == RULES_REF_FILTER &&
+		    c->intent == RULES_RESCHEDULE && rules_is(t, from - 1, "due"))
+			return (c->ask = true) && rules_move_due(t->first, c);
 	}
 	c->ask = is_loose(t, whole, ph, c);
 	return true;

@@ -128,8 +128,14 @@ const struct rules_phrase RULES_PHRASES[] = {
 	  RULES_SAFE | RULES_SET_LOW },
 	{ TASK, "$r? is|are|should|has|now be|now|have? a|really|very|now? $p", RULES_SET_PRIORITY,
 	  RULES_OWN | RULES_WITH_HEAD },
+	{ TASK, "$r? isnt|arent|is not|that|so|really? that|so|really? important|urgent|pressing",
+	  RULES_SET_PRIORITY, RULES_OWN | RULES_WITH_HEAD | RULES_SET_LOW },
 	{ "its", "a|really|now? $p", RULES_SET_PRIORITY, RULES_IT },
 	{ "prio|priority", "$p for|on|of|to $r", RULES_SET_PRIORITY, RULES_SAFE },
+
+	/* a new task that "put" would reopen or finish */
+	{ "put", "down? $t on|to|in|into|onto my|the|our todo|shopping|grocery|to-do? L|todo|todos",
+	  RULES_ADD, RULES_CLEAR },
 
 	/* open again */
 	{ "reopen|uncheck|uncomplete|unmark|restore|reactivate|unfinish|untick|restart",
@@ -191,7 +197,7 @@ const struct rules_phrase RULES_PHRASES[] = {
 	{ "clear|wipe|empty", "out|up|off? $r", RULES_DELETE, RULES_OWN | RULES_STRICT },
 	{ "clear|wipe|empty", "out|off? my|the T? L", RULES_DELETE, RULES_ANY },
 	{ "cancel", "$r", RULES_DELETE, RULES_OWN },
-	{ "drop|kill|nuke", "$r", RULES_DELETE, RULES_OWN | RULES_STRICT },
+	{ "drop|kill|nuke|scratch", "$r", RULES_DELETE, RULES_OWN | RULES_STRICT },
 	{ "forget", "about $r", RULES_DELETE, RULES_OWN | RULES_STRICT },
 
 	/* a new task that "put" would move */
@@ -409,7 +415,7 @@ const struct rules_phrase RULES_PHRASES[] = {
 	{ "hi|hello|hey", "good? morning|evening|afternoon|day", RULES_GREET, 0 },
 	{ "good", "morning|afternoon|evening|day to|there|bot|all? you|there?", RULES_GREET, 0 },
 	{ "yes|yep|yeah|yup|y|sure|ok|okay|k|absolutely|definitely|correct|confirm|confirmed|affirmative|please|right|exactly|go|do|yea|ya|aye|alright|indeed|proceed|yess|ofcourse|fine|perfect|agreed",
-	  "yes|please|sure|go|do|thats|right|confirm|course|confirmed|ok|yeah|of|im|just|i? do|ahead|it|that|so|please|correct|right|fine|course|sure|go|all|am|with|mean|am? it|ahead|so|please|right|that|them|sure|correct|all? please|all|sure|of|it? them?",
+	  "yes|please|sure|go|do|thats|right|confirm|course|confirmed|ok|yeah|of|im|just|i? do|ahead|it|that|so|please|correct|right|fine|course|sure|go|all|am|with|mean|am|for? it|ahead|so|please|right|that|them|sure|correct|all? please|all|sure|of|it? them?",
 	  RULES_CONFIRM, 0 },
 	{ "of|sounds|that|thats|looks|all|by",
 	  "course|good|right|works|great|correct|fine|is|means|all? correct|right|fine|good|means?",

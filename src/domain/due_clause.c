@@ -49,7 +49,7 @@ static size_t match_time_lead(const struct words *w, size_t i, const struct repe
 
 static size_t clause_time(const struct words *w, size_t i, struct repeat *r)
 {
-	struct clock c;
+	struct clock c = { 0 };
 	bool is_led;
 	size_t lead = match_time_lead(w, i, r, &is_led), n = match_clock(w, i + lead, &c);
 	bool is_next = r->n_times > 0 && !r->is_part_time;
@@ -260,6 +260,9 @@ static size_t match_except_lead(const struct words *w, size_t i)
 
 	if (word_is(w, i + n, "but") && word_is(w, i + n + 1, "not"))
 		n += 2;
+	else if (word_is(w, i + n, "but") &&
+		 WORD_IN(w, i + n + 1, W_WEEKDAY, W_WEEKDAYS, W_WEEKENDS, W_ON))
+		n++;
 	else if (word_at(w, i + n) == W_EXCEPT)
 		n++;
 	else

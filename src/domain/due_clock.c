@@ -163,7 +163,9 @@ static size_t finish_reading(const struct words *w, size_t i, size_t n, const st
 			return 0;
 		set_clock(ret, r->hour % 12 + meridiem, r->minute, r->second);
 		ret->has_meridiem = true;
-		return n + more;
+		n += more;
+		bool has_dash = is_punct(w, i + n, '-') && word_is(w, i + n + 1, "ish");
+		return n + (has_dash ? 2 : skip_ish(w, i + n));
 	}
 	/* 24:00 is the day's end, 24 alone is nothing */
 	if (r->hour > 24 ||
@@ -198,9 +200,10 @@ static size_t match_spelled(const struct words *w, size_t i, struct clock *ret)
 		return 0;
 	r.hour = value_at(w, i);
 	size_t more = match_number(w, i + 1, &minute);
-	if (more > 0 && word_at(w, i + 1) == W_NUMBER && minute >= 5 && minute < 60 &&
-	    (match_meridiem(w, i + 1 + more, &meridiem) > 0 ||
-	     (i > 0 && word_at(w, i - 1) == W_AT))) {
+	bool is_told = (i > 0 && word_at(w, i - 1) == W_AT) ||
+		       WORD_IN(w, i + 1 + more, W_DAY, W_WEEKDAY, W_TONIGHT) ||
+		       match_meridiem(w, i + 1 + more, &meridiem) > 0;
+	if (more > 0 && word_at(w, i + 1) == W_NUMBER && minute >= 5 && minute < 60 && is_told) {
 		r.minute = (int)minute;
 		r.has_minutes = true;
 		n += more;
@@ -355,6 +358,10 @@ static size_t match_day_end(const struct words *w, size_t i, struct clock *ret)
 		if (word_at(w, i + n + 1) != W_OF)
 			return 0;
 		n += 2;
+		if (!is_close && WORD_IN(w, i + n, W_DAY, W_WEEKDAY)) {
+			set_clock(ret, 17, 0, 0);
+			return n;
+		}
 		n += skip(w, i + n, W_THE);
 		bool is_business = word_at(w, i + n) == W_BUSINESS;
 		n += is_business;

@@ -227,7 +227,10 @@ static size_t match_period(const struct words *w, size_t i, struct day *d)
 	size_t n = match_which(w, i, &shift), more = n > 0 ? match_weekend_word(w, i + n) : 0;
 
 	if (more > 0) {
-		set_weekend(w, d, shift);
+		/* "the coming weekend" is this one until it has begun */
+		bool is_coming =
+			word_at(w, i + n - 1) == W_COMING && time_weekday(w->today) < SATURDAY;
+		set_weekend(w, d, is_coming ? 0 : shift);
 		return n + more;
 	}
 	if (n > 0 && period_unit(w, i + n, &unit)) {

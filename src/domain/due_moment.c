@@ -107,6 +107,15 @@ static size_t match_coming_amount(const struct words *w, size_t i, struct amount
 	return n + 1;
 }
 
+/* "in 2 weeks' time", "in 3 days time" */
+static size_t match_time_word(const struct words *w, size_t i)
+{
+	size_t n = is_punct(w, i, '\'');
+
+	n += n > 0 && word_is(w, i + n, "s") && is_glued(w, i + n);
+	return word_is(w, i + n, "time") ? n + 1 : 0;
+}
+
 static size_t match_offset(const struct words *w, size_t i, struct moment *m)
 {
 	struct amount a;
@@ -126,6 +135,8 @@ static size_t match_offset(const struct words *w, size_t i, struct moment *m)
 		return 0;
 	n += lead;
 	size_t tail = match_offset_tail(w, i + n, &tail_sign);
+	if (lead > 0 && word_at(w, i) == W_IN)
+		n += match_time_word(w, i + n);
 	if (lead == 0 && tail == 0)
 		return 0;
 	/* "-5 min" and "2 min" in a title are no dates */
@@ -398,7 +409,10 @@ static int64_t coming_time(const struct words *w, const struct clock *c)
 {
 	int64_t now = now_second(w), other = (c->second + HALF_DAY) % DAY;
 
-	if (c->has_day || c->second > now || (c->is_part && c->second + 3 * 3600 > now))
+	/* an afternoon or an evening that has begun still is one; "in the morning" is the next */
+	int length = c->is_part && c->part != P_MORNING ? 3 * 3600 : 0;
+
+	if (c->has_day || c->second + length > now)
 		return c->second;
 	if (c->is_ambiguous && other > now)
 		return other;

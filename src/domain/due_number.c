@@ -243,6 +243,13 @@ static size_t match_amount_tail(const struct words *w, size_t i, struct amount *
 {
 	size_t n = skip(w, i, W_AND);
 
+	/* "1h30" */
+	if (unit == U_HOUR && is_glued(w, i) && word_at(w, i) == W_DIGITS && w->t[i].digits == 2 &&
+	    word_is(w, i - 1, "h") && value_at(w, i) < 60) {
+		a->n[U_MINUTE] += value_at(w, i);
+		a->finest = U_MINUTE;
+		return 1;
+	}
 	if (n == 0)
 		return 0;
 	size_t half = n + skip(w, i + n, W_A);

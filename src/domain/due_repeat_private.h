@@ -43,7 +43,7 @@ void repeat_put_time(struct repeat *r, int second);
 bool repeat_finish(const struct words *w, const struct repeat *r, struct arena *arena,
 		   struct due *ret);
 
-/* due_repeat.c: what cores and clauses share. */
+/* due_repeat_list.c: what cores and clauses share. */
 /* A comma, "and", both, "&", "/". */
 size_t match_list_gap(const struct words *w, size_t i);
 size_t match_weekday_list(const struct words *w, size_t i, uint8_t *ret_mask);

@@ -168,10 +168,22 @@ static bool is_unanchored(const struct repeat *r)
 	return r->weekdays == 0 && r->n_nth == 0 && r->n_month_days == 0 && r->months == 0;
 }
 
-static void set_value(const struct repeat *r, int64_t day, struct due *ret)
+/* Of several times the next one on the day that it is now, else the first. */
+static int first_time(const struct words *w, const struct repeat *r, int64_t day)
 {
-	time_civil_from_s(day * TIME_S_PER_DAY + (r->n_times > 0 ? r->times[0] : 0),
-			  &ret->value.at);
+	int now_s = w->now.hour * 3600 + w->now.minute * 60 + w->now.second, best = -1;
+
+	for (int k = 0; k < r->n_times; k++) {
+		bool is_next = day != w->today || r->has_start || r->times[k] > now_s;
+		if (is_next && (best < 0 || r->times[k] < best))
+			best = r->times[k];
+	}
+	return best >= 0 ? best : r->n_times > 0 ? r->times[0] : 0;
+}
+
+static void set_value(const struct words *w, const struct repeat *r, int64_t day, struct due *ret)
+{
+	time_civil_from_s(day * TIME_S_PER_DAY + first_time(w, r, day), &ret->value.at);
 	ret->value.all_day = r->n_times == 0;
 	ret->has_value = true;
 }
@@ -202,7 +214,7 @@ static __attribute__((noinline)) void first_occurrence(const struct words *w,
 	bool is_past = !r->has_start && r->n_times > 0 && r->times[r->n_times - 1] <= now_s;
 
 	if (is_unanchored(r) || r->unit < U_DAY) {
-		set_value(r, day + (is_past ? 1 : 0), ret);
+		set_value(w, r, day + (is_past ? 1 : 0), ret);
 		return;
 	}
 	struct repeat plain = *r;
@@ -217,7 +229,7 @@ static __attribute__((noinline)) void first_occurrence(const struct words *w,
 		return;
 	after_us = time_civil_to_s(&before) * TIME_US_PER_S;
 	if (recurrence_next(&rule, &before, NULL, after_us, &o) == 0)
-		set_value(r, days_of_civil(&o.local), ret);
+		set_value(w, r, days_of_civil(&o.local), ret);
 }
 
 /* Kept out of line: it and first_occurrence would make one large frame. */

@@ -277,6 +277,7 @@ static const struct {
 	{ "sixteenth", W_ORDINAL, 16, 0 },
 	{ "sixth", W_ORDINAL, 6, 0 },
 	{ "sixty", W_NUMBER, 60, 0 },
+	{ "sometime", W_ABOUT, 0, 0 },
 	{ "st", W_SUFFIX, 0, 0 },
 	{ "start", W_START, 0, 0 },
 	{ "starting", W_START, 0, 0 },
