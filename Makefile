@@ -215,6 +215,8 @@ score: ## dates and recurrences on CORPORA=DIR of JSON lines, beside libraries t
 	@$(if $(CORPORA),,echo 'score: say where the corpora are: make score CORPORA=DIR' >&2; exit 64)
 	@$(SELF) PROFILE=release all
 	@$(PYTHON) test/score/score.py $(CORPORA) $(SCORE_FLAGS)
+	@$(PYTHON) test/score/vectors.py || true
+	@$(PYTHON) test/score/speed.py $(B)/todod $(CORPORA)
 
 format: ## lay out the C sources by .clang-format
 	@clang-format-14 -i $(C_FILES)

@@ -7,16 +7,6 @@
 
 #include <errno.h>
 
-static size_t match_single(const struct words *w, size_t i, struct due *ret)
-{
-	struct moment m;
-	size_t n = match_moment(w, i, &m);
-
-	if (n > 0)
-		moment_value(w, &m, ret);
-	return n;
-}
-
 static struct str format_duration(struct arena *arena, const struct amount *a)
 {
 	int64_t months = a->n[U_MONTH] + 3 * a->n[U_QUARTER];
@@ -122,12 +112,18 @@ static size_t match_any(const struct words *w, size_t i, struct arena *arena, st
 	best = match_set(w, i, arena, ret);
 	if (best > 0 && !words_can_end(w, i + best))
 		best = 0;
+	/* nothing else begins with these */
+	if (WORD_IN(w, i, W_EVERY, W_FREQ, W_ONCE, W_OTHER, W_WORKDAYS, W_WEEKENDS))
+		return best;
 	struct due single = { 0 };
-	size_t single_n = match_single(w, i, &single);
+	struct moment moment = { 0 };
+	size_t single_n = match_moment(w, i, &moment);
+	if (single_n > 0)
+		moment_value(w, &moment, &single);
 	/* a range begins with a moment, a number, or a word of its own */
 	if (single_n > 0 || WORD_IN(w, i, W_FROM, W_BETWEEN, W_DIGITS, W_NUMBER, W_ORDINAL, W_UNIT,
 				    W_THE, W_NEXT, W_LAST, W_PAST, W_PREVIOUS, W_FOR, W_IN)) {
-		n = match_range(w, i, &found);
+		n = match_range(w, i, &moment, single_n, &found);
 		best = take_longer(w, i, n, &found, best, ret);
 	}
 	best = take_longer(w, i, single_n, &single, best, ret);

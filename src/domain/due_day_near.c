@@ -199,7 +199,9 @@ size_t match_near_day(const struct words *w, size_t i, struct day *ret)
 		match_week_of,	  match_season,
 	};
 
-	for (size_t k = 0; k < ARRAY_SIZE(FORMS); k++) {
+	/* a word that means nothing else can only be a season's */
+	size_t first = word_at(w, i) == W_NONE ? ARRAY_SIZE(FORMS) - 1 : 0;
+	for (size_t k = first; k < ARRAY_SIZE(FORMS); k++) {
 		struct day d = { 0 };
 		size_t n = FORMS[k](w, i, &d);
 		if (n > 0) {

@@ -44,6 +44,8 @@ static char read_mark(struct str text, size_t pos, size_t *ret_n)
 		return '\x01'; /* any mark that means nothing; 0 is for letters */
 	if ((unsigned char)rest.p[0] < 0x80)
 		return is_letter(rest.p[0]) ? 0 : rest.p[0];
+	if (strchr("\xe2\xc2\xca", rest.p[0]) == NULL)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(TYPOGRAPHY); i++) {
 		if (str_starts(rest, TYPOGRAPHY[i].utf8)) {
 			*ret_n = TYPOGRAPHY[i].utf8.n;

@@ -94,6 +94,7 @@ int64_t calendar_islamic(int year, int month, int day);
 enum calendar_table { TABLE_CHINESE_NEW_YEAR, TABLE_DIWALI };
 int64_t calendar_table(int year, enum calendar_table table); /* -1: not in the table */
 /* due_holiday.c */
+bool holiday_table_is_sorted(void); /* for its test */
 size_t match_holiday(const struct words *w, size_t i, struct day *ret);
 
 /* due_moment.c: day and time together, ranges, offsets from now. Fills kind, grain, flags, value,
@@ -111,7 +112,9 @@ size_t match_moment(const struct words *w, size_t i, struct moment *ret);
 void moment_value(const struct words *w, const struct moment *m, struct due *ret);
 
 /* due_range.c */
-size_t match_range(const struct words *w, size_t i, struct due *ret);
+/* first: the moment that stands at i, of first_n tokens; 0: none does. */
+size_t match_range(const struct words *w, size_t i, const struct moment *first, size_t first_n,
+		   struct due *ret);
 
 /* due_zone.c: "PST", "GMT+2", "-0500", "Z" after a time. */
 size_t match_zone(const struct words *w, size_t i, int *ret_minutes);

@@ -276,11 +276,11 @@ static size_t match_for_amount(const struct words *w, size_t i, const struct mom
 	return set_length(w, a, &amount, ret) ? n + more : 0;
 }
 
-/* "4pm for 30 minutes" */
-static size_t match_moment_for(const struct words *w, size_t i, struct due *ret)
+/* "4pm for 30 minutes" behind the moment, which takes n words. */
+static size_t match_moment_for(const struct words *w, size_t i, const struct moment *m, size_t n,
+			       struct due *ret)
 {
-	struct moment a = { 0 };
-	size_t n = match_moment(w, i, &a), more = n > 0 ? match_for_amount(w, i + n, &a, ret) : 0;
+	size_t more = n > 0 ? match_for_amount(w, i + n, m, ret) : 0;
 
 	return more > 0 ? n + more : 0;
 }
@@ -350,15 +350,16 @@ static size_t match_counted_range(const struct words *w, size_t i, struct due *r
 	return set_range(w, &from, &to, ret) ? n + more : 0;
 }
 
-/* Two moments, from i behind the word that leads. *a and *b are not yet completed by each other. */
+/* Two moments, from i behind the word that leads; the first one, if it is a moment, is *first and
+ * takes n words. *a and *b are not yet completed by each other. */
 static size_t match_sides(const struct words *w, size_t i, bool is_led, bool is_between,
-			  struct moment *a, struct moment *b)
+			  const struct moment *first, size_t n, struct moment *a, struct moment *b)
 {
-	size_t n = match_number_sides(w, i, is_led, is_between, a, b), to, more;
+	size_t number_n = match_number_sides(w, i, is_led, is_between, a, b), to, more;
 
-	if (n > 0)
-		return n;
-	n = match_moment(w, i, a);
+	if (number_n > 0)
+		return number_n;
+	*a = *first;
 	if (n == 0 && is_led && w->t[i].digits == 4) {
 		/* "between 0800 and 1000" */
 		n = match_clock(w, i, &a->clock);
@@ -404,7 +405,7 @@ static size_t match_range_lead(const struct words *w, size_t i, bool *ret_is_bet
 static size_t match_day_and_times(const struct words *w, size_t i, struct due *ret)
 {
 	struct day day = { 0 };
-	struct moment a = { 0 }, b = { 0 };
+	struct moment a = { 0 }, b = { 0 }, first = { 0 };
 	bool is_between;
 	size_t n = match_day(w, i, &day), lead, more;
 
@@ -413,7 +414,8 @@ static size_t match_day_and_times(const struct words *w, size_t i, struct due *r
 	n += skip_comma(w, i + n);
 	lead = match_range_lead(w, i + n, &is_between);
 	n += lead;
-	more = match_sides(w, i + n, true, is_between, &a, &b);
+	more = match_moment(w, i + n, &first);
+	more = match_sides(w, i + n, true, is_between, &first, more, &a, &b);
 	/* "aug 10 - 12" is a range of days, "monday 3-4 people" none of times */
 	bool is_bare = a.clock.is_bare && b.clock.is_bare && lead == 0;
 	if (more == 0 || !are_times(&a, &b) || is_bare)
@@ -439,23 +441,28 @@ static size_t match_trailing_day(const struct words *w, size_t i, struct moment 
 	return n + more;
 }
 
-size_t match_range(const struct words *w, size_t i, struct due *ret)
+size_t match_range(const struct words *w, size_t i, const struct moment *first, size_t first_n,
+		   struct due *ret)
 {
-	struct moment a = { 0 }, b = { 0 };
+	struct moment a = { 0 }, b = { 0 }, led = { 0 };
 	bool is_between;
 	size_t n = match_counted_range(w, i, ret), more;
 
 	if (n == 0)
 		n = match_amount_from(w, i, ret);
-	if (n == 0)
+	if (n == 0 && first_n > 0 && first->has_day)
 		n = match_day_and_times(w, i, ret);
 	if (n > 0)
 		return n;
 	n = match_range_lead(w, i, &is_between);
-	more = match_moment_for(w, i + n, ret);
+	if (n > 0) {
+		first_n = match_moment(w, i + n, &led);
+		first = &led;
+	}
+	more = match_moment_for(w, i + n, first, first_n, ret);
 	if (more > 0)
 		return n + more;
-	more = match_sides(w, i + n, n > 0, is_between, &a, &b);
+	more = match_sides(w, i + n, n > 0, is_between, first, first_n, &a, &b);
 	if (more == 0)
 		return 0;
 	n += more;

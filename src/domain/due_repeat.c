@@ -355,6 +355,11 @@ static size_t match_core(const struct words *w, size_t i, struct repeat *ret)
 size_t match_set(const struct words *w, size_t i, struct arena *arena, struct due *ret)
 {
 	struct repeat r, front;
+
+	/* what no recurrence begins with */
+	if (WORD_IN(w, i, W_DAY, W_TONIGHT, W_NEXT, W_THIS, W_MONTH, W_BY, W_NOW, W_HALF, W_COUPLE,
+		    W_FEW, W_DUE, W_BEFORE, W_WITHIN, W_SINCE, W_COMING, W_PREVIOUS, W_PAST, W_FOR))
+		return 0;
 	size_t lead = match_front_clauses(w, i, &front), n = match_core(w, i + lead, &r);
 
 	if (n == 0)

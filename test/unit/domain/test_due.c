@@ -4,7 +4,7 @@
  * clocks at the edges of the calendar, bytes that are no text, bounds.
  */
 #include "domain/due.h"
-#include "src/domain/due_private.h"
+#include "src/domain/due_match_private.h"
 
 #include <check.h>
 #include <errno.h>
@@ -60,6 +60,7 @@ static void check_value(const char *text, const struct due_value *v, const char 
 START_TEST(the_words_are_in_order)
 {
 	ck_assert(word_table_is_sorted());
+	ck_assert(holiday_table_is_sorted());
 }
 END_TEST
 
