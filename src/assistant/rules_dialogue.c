@@ -206,13 +206,29 @@ static size_t choose_title(const struct rules_pending *p, struct str text,
 	return choose(p, (int64_t)at[0] + 1, ret_ids);
 }
 
+/* The tasks that an answer names: by "yes", by place, number or title. */
+static size_t read_choice(struct arena *arena, const struct rules_pending *p, struct str text,
+			  const struct due_context *ctx, const struct rules_task *offered,
+			  const struct rules_command *c, int64_t *ret_ids)
+{
+	bool is_yes = c->intent == RULES_CONFIRM && c->ref.kind == RULES_REF_NONE;
+	struct rules_ref ref;
+	size_t n = 0;
+
+	if (is_yes)
+		n = p->step == RULES_STEP_SURE || p->n == 1 ? choose_all(p, ret_ids) : 0;
+	else if (c->intent == RULES_CONFIRM)
+		n = choose_ref(p, &c->ref, ret_ids);
+	if (!n && rules_read_choice(arena, text, ctx, &ref))
+		n = choose_ref(p, &ref, ret_ids);
+	return !n && c->intent == RULES_UNKNOWN ? choose_title(p, text, offered, ret_ids) : n;
+}
+
 int rules_answer(struct arena *arena, const struct rules_pending *p, struct str text,
 		 const struct due_context *ctx, const struct rules_task *offered,
 		 enum rules_answer *ret, int64_t ret_ids[RULES_TARGETS_MAX], size_t *ret_n)
 {
 	const struct rules_command *c;
-	struct rules_ref ref;
-	size_t n = 0;
 
 	int r = rules_parse(arena, text, ctx, &c);
 	if (r < 0)
@@ -220,21 +236,11 @@ int rules_answer(struct arena *arena, const struct rules_pending *p, struct str 
 	*ret = RULES_ANSWER_OTHER;
 	if (p->step == RULES_STEP_FREE)
 		return 0;
-	if (c->intent == RULES_DENY) {
+	if (c->intent == RULES_DENY)
 		*ret = RULES_ANSWER_STOP;
+	if (c->intent != RULES_UNKNOWN && c->intent != RULES_CONFIRM)
 		return 0;
-	}
-	if (c->intent == RULES_CONFIRM && c->ref.kind != RULES_REF_NONE)
-		n = choose_ref(p, &c->ref, ret_ids);
-	else if (c->intent == RULES_CONFIRM && (p->step == RULES_STEP_SURE || p->n == 1))
-		n = choose_all(p, ret_ids);
-	if (c->intent == RULES_UNKNOWN || c->intent == RULES_CONFIRM) {
-		if (!n && rules_read_choice(arena, text, ctx, &ref))
-			n = choose_ref(p, &ref, ret_ids);
-		if (!n && c->intent == RULES_UNKNOWN)
-			n = choose_title(p, text, offered, ret_ids);
-		*ret = n ? RULES_ANSWER_GO : RULES_ANSWER_AGAIN;
-		*ret_n = n;
-	}
+	*ret_n = read_choice(arena, p, text, ctx, offered, c, ret_ids);
+	*ret = *ret_n ? RULES_ANSWER_GO : RULES_ANSWER_AGAIN;
 	return 0;
 }

@@ -243,8 +243,9 @@ static bool is_title(const struct rules_text *t, struct rules_range at)
 {
 	if (at.to - at.from > 16)
 		return false;
-	if (rules_is(t, at.from,
-		     "T|A|it|me|you|i|us|him|her|not|to|by|and|delete|what|how|why|if|is|one|them"))
+	if (rules_is(
+		    t, at.from,
+		    "T|A|it|me|you|i|us|him|her|not|to|by|and|delete|deadline|due|what|how|why|if|is|one|them"))
 		return false;
 	if (at.to - at.from == 1 && only_digits(t->words[at.from].folded))
 		return false;

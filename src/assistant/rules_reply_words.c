@@ -114,6 +114,26 @@ void reply_put_when(struct buf *out, const struct due_value *v, const struct due
 		buf_printf(out, " at %02d:%02d", v->at.hour, v->at.minute);
 }
 
+static const char *unit_name(char c, bool is_time)
+{
+	switch (c) {
+	case 'Y':
+		return "year";
+	case 'M':
+		return is_time ? "minute" : "month";
+	case 'W':
+		return "week";
+	case 'D':
+		return "day";
+	case 'H':
+		return "hour";
+	case 'S':
+		return "second";
+	default:
+		return NULL;
+	}
+}
+
 /* "P1DT2H" as "1 day 2 hours" */
 void reply_put_length(struct buf *out, struct str iso)
 {
@@ -122,19 +142,10 @@ void reply_put_length(struct buf *out, struct str iso)
 
 	for (size_t i = 0; i < iso.n; i++) {
 		char c = iso.p[i];
-		if (c >= '0' && c <= '9') {
-			n = n < 100000000 ? n * 10 + (c - '0') : n;
-			continue;
-		}
+		const char *unit = unit_name(c, is_time);
 		is_time |= c == 'T';
-		const char *unit = c == 'Y'		 ? "year"
-				   : c == 'M' && is_time ? "minute"
-				   : c == 'M'		 ? "month"
-				   : c == 'W'		 ? "week"
-				   : c == 'D'		 ? "day"
-				   : c == 'H'		 ? "hour"
-				   : c == 'S'		 ? "second"
-							 : NULL;
+		if (c >= '0' && c <= '9')
+			n = n < 100000000 ? n * 10 + (c - '0') : n;
 		if (!unit)
 			continue;
 		buf_printf(out, "%s%lld %s%s", is_first ? "" : " ", (long long)n, unit,

@@ -34,6 +34,35 @@ static bool led(const struct rules_text *t, size_t i)
 			 rules_is(t, i - 1, "down|to|that"));
 }
 
+/* "don't forget I love you", "remind me what it is", "I can't remember if ...", "add me on ..." */
+static bool is_talk(const struct rules_text *t, struct rules_range at,
+		    const struct rules_phrase *ph)
+{
+	bool is_led = !rules_is(t, at.from - 1, "add|create|todo|task|to|on");
+
+	if (is_led && at.from + 1 < at.to && rules_is(t, at.from, "i|you|he|she|they|im|youre") &&
+	    !rules_is(t, at.from + 1, "have|need|must|should|gotta|want|wanna|to|owe"))
+		return true;
+	if (rules_is(t, at.from - 1, "me") && rules_is(t, at.from, "what|why|who|how|whether"))
+		return true;
+	if (rules_is(t, at.from, "me|us|him|her|them"))
+		return true;
+	return ph->flags & RULES_BACK &&
+	       rules_is(t, at.from, "if|whether|where|when|what|why|who|how");
+}
+
+/* "add 5 and 7" is arithmetic. */
+static bool is_sum(const struct rules_text *t, struct rules_range at)
+{
+	int64_t n;
+
+	for (size_t i = at.from; i < at.to; i++)
+		if (!rules_number(t->words[i].folded, &n) &&
+		    !rules_is(t, i, "and|plus|to|with|from"))
+			return false;
+	return true;
+}
+
 static bool read_new_task(struct rules_text *t, struct rules_range at,
 			  const struct rules_phrase *ph, unsigned flags, struct rules_command *c)
 {
@@ -41,16 +70,7 @@ static bool read_new_task(struct rules_text *t, struct rules_range at,
 		return false;
 	if (ph->flags & RULES_OWN && !led(t, at.from))
 		return false;
-	/* "don't forget I love you", "note that I am no robot", "remind me what it is" */
-	bool is_led = !rules_is(t, at.from - 1, "add|create|todo|task|to|on");
-	if (is_led && at.from + 1 < at.to && rules_is(t, at.from, "i|you|he|she|they|im|youre") &&
-	    !rules_is(t, at.from + 1, "have|need|must|should|gotta|want|wanna|to|owe"))
-		return false;
-	if (rules_is(t, at.from - 1, "me") && rules_is(t, at.from, "what|why|who|how|whether"))
-		return false;
-	/* "I can't remember if ..." wonders */
-	if (ph->flags & RULES_BACK &&
-	    rules_is(t, at.from, "if|whether|where|when|what|why|who|how"))
+	if (is_talk(t, at, ph) || is_sum(t, at))
 		return false;
 	/* "I need to", not "I need" */
 	if (ph->flags & RULES_BACK &&
@@ -228,16 +248,10 @@ static bool is_loose(const struct rules_text *t, struct rules_range whole,
 	return !is_said || ph->flags & (RULES_WITH_HEAD | RULES_IT);
 }
 
-bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct rules_range whole,
-		      const struct rules_phrase *ph, struct rules_command *c)
+/* All slots; several numbers copy the command, so references are read last. */
+static bool read_all(struct rules_text *t, const struct rules_match *m, struct rules_range whole,
+		     const struct rules_phrase *ph, struct rules_command *c)
 {
-	*c = (struct rules_command){ .intent = ph->intent, .next = c->next };
-	t->first = NULL;
-	for (size_t i = whole.from; i < whole.to; i++)
-		t->words[i].cut = false; /* by a row that failed */
-	if (!(ph->intent == RULES_SEARCH))
-		preset(t, whole, ph, c);
-	/* Several numbers copy the command, so references are read last. */
 	for (size_t i = 0; i < m->n; i++)
 		if (m->slots[i].kind != 'r' && !read_slot(t, &m->slots[i], whole, ph, c))
 			return false;
@@ -253,12 +267,34 @@ bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct 
 		if (slot.kind == 'r' && !read_slot(t, &slot, whole, ph, c))
 			return false;
 	}
-	for (size_t i = 0; i < m->n; i++) {
-		size_t from = m->slots[i].at.from;
-		if (m->slots[i].kind == 'w' && c->ref.kind == RULES_REF_FILTER &&
-		    c->intent == RULES_RESCHEDULE && rules_is(t, from - 1, "due"))
-			return (c->ask = true) && rules_move_due(t->first, c);
-	}
+	return true;
+}
+
+/* "move everything due today to Friday" */
+static bool moves_due(const struct rules_text *t, const struct rules_match *m,
+		      const struct rules_command *c)
+{
+	if (c->intent != RULES_RESCHEDULE || c->ref.kind != RULES_REF_FILTER)
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->slots[i].kind == 'w' && rules_is(t, m->slots[i].at.from - 1, "due"))
+			return true;
+	return false;
+}
+
+bool rules_read_slots(struct rules_text *t, const struct rules_match *m, struct rules_range whole,
+		      const struct rules_phrase *ph, struct rules_command *c)
+{
+	*c = (struct rules_command){ .intent = ph->intent, .next = c->next };
+	t->first = NULL;
+	for (size_t i = whole.from; i < whole.to; i++)
+		t->words[i].cut = false; /* by a row that failed */
+	if (!(ph->intent == RULES_SEARCH))
+		preset(t, whole, ph, c);
+	if (!read_all(t, m, whole, ph, c))
+		return false;
+	if (moves_due(t, m, c))
+		return (c->ask = true) && rules_move_due(t->first, c);
 	c->ask = is_loose(t, whole, ph, c);
 	return true;
 }

@@ -83,6 +83,8 @@ const struct rules_phrase RULES_PHRASES[] = {
 	  RULES_RESCHEDULE, RULES_SAFE | RULES_CLEAR },
 	{ "remove|clear|delete|drop|take|unset", "A? date|deadline off? from|of|for|on|off $r",
 	  RULES_RESCHEDULE, RULES_SAFE | RULES_CLEAR },
+	{ TASK, "$r? has|have|needs|need no due? date|deadline now|anymore|more?", RULES_RESCHEDULE,
+	  RULES_OWN | RULES_WITH_HEAD | RULES_CLEAR },
 	{ "unschedule", "$r", RULES_RESCHEDULE, RULES_SAFE | RULES_CLEAR },
 	{ "make|set", "$r have|to|with? no due? date|deadline", RULES_RESCHEDULE,
 	  RULES_SAFE | RULES_CLEAR },
@@ -421,7 +423,10 @@ const struct rules_phrase RULES_PHRASES[] = {
 	  "course|good|right|works|great|correct|fine|is|means|all? correct|right|fine|good|means?",
 	  RULES_CONFIRM, RULES_OWN },
 	{ "only|just", "the first|second|third|last|1st|2nd|3rd one|T?", RULES_CONFIRM, RULES_IT },
-	{ "no|nope|nah|n|never|cancel|stop|dont|not|nevermind|negative|forget|abort|nay|nm|wait|leave|hold|noo|please",
+	{ "yes|yeah|yep|yup|sure|ok|okay|y",
+	  "please? delete|remove|do|complete|move|change|mark|finish|tag|postpone them|it|all|that|those|both|him of? them? please?",
+	  RULES_CONFIRM, 0 },
+	{ "no|nope|nah|n|nvm|never|cancel|stop|dont|not|nevermind|negative|forget|abort|nay|nm|wait|leave|hold|noo|please",
 	  "thanks|dont|no|mind|it|that|please|do|thank|stop|now|way|need|wait|on|not|cancel|leave|forget|never|keep|really|nope|nevermind? you|it|that|not|please|mind|alone|them|do|stop|way|yet|cancel|off|thanks|now? so|it|that|please|do|alone|them? that|it?",
 	  RULES_DENY, 0 },
 	{ "do", "not do? it|that|this?", RULES_DENY, 0 },
@@ -442,7 +447,7 @@ const struct rules_phrase RULES_PHRASES[] = {
 
 /* Said before a command and no part of it; tried again and again. */
 const char *const RULES_FILLERS[] = {
-	"please|pls|plz|hey|hi|hello|ok|okay|so|um|uh|umm|uhh|er|erm|well|now|also|then|and|alright|oh|hmm|actually|just|kindly|oops|whoops|ah|btw|quick|quickly|yo|alexa|siri|bot|todod|assistant|sorry|right|anyway|ugh|basically|maybe|perhaps|first|next|finally|great|cool|thanks|dear",
+	"please|pls|plz|hey|hi|hello|ok|okay|so|wait|hmmm|um|uh|umm|uhh|er|erm|well|now|also|then|and|alright|oh|hmm|actually|just|kindly|oops|whoops|ah|btw|quick|quickly|yo|alexa|siri|bot|todod|assistant|sorry|right|anyway|ugh|basically|maybe|perhaps|first|next|finally|great|cool|thanks|dear",
 	"can|could|would|will|cud you|u|ya please|pls|just|kindly|maybe|also? help? me? go? ahead? and?",
 	"can|could|may i|we please|just|also? get|have|see",
 	"i want|need|wanted|like|wish you to",

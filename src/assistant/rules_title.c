@@ -501,6 +501,15 @@ static bool has_day(const struct rules_text *t, struct rules_range at)
 	return false;
 }
 
+/* "change the filter every 6 months" */
+static bool repeats(const struct rules_text *t, struct rules_range at)
+{
+	for (size_t i = at.from; i < at.to; i++)
+		if (t->words[i].due && t->words[i].due->kind == DUE_SET)
+			return true;
+	return false;
+}
+
 /* "report due friday": "due" behind a noun, and a day at the end. "bills due friday" may ask. */
 static bool says_due(const struct rules_text *t, struct rules_range at)
 {
@@ -531,23 +540,27 @@ static bool is_appointment(const struct rules_text *t, struct rules_range at, si
 		"gym|workout|standup|haircut|rehearsal|therapy|laundry|groceries|physio|checkin|retro");
 }
 
-bool rules_read_bare(struct rules_text *t, struct rules_range at, struct rules_command *c)
+/* A chore or an appointment with a day, in a sentence that talks to nobody. */
+static bool is_dated_task(const struct rules_text *t, struct rules_range at)
 {
 	size_t first = at.from;
 
+	while (first < at.to && t->words[first].due)
+		first++;
+	if (first == at.to || conversational(t, at) || !has_day(t, at) || rules_foreign(t, at))
+		return false;
+	if (rules_is(t, first, "book|order|send|play|cancel|read|T|delete|remove") ||
+	    (rules_is(t, first, "change") && !repeats(t, at)))
+		return false;
+	return rules_chore(t, first) || is_appointment(t, at, first) || says_due(t, at);
+}
+
+bool rules_read_bare(struct rules_text *t, struct rules_range at, struct rules_command *c)
+{
 	if (at.to - at.from < 2 || at.to - at.from > RULES_REACH)
 		return false;
-	if (!has_token(t, at)) {
-		while (first < at.to && t->words[first].due)
-			first++;
-		if (first == at.to)
-			return false;
-		bool is_task =
-			rules_chore(t, first) || is_appointment(t, at, first) || says_due(t, at);
-		if (conversational(t, at) || !has_day(t, at) || rules_foreign(t, at) || !is_task ||
-		    rules_is(t, first, "book|order|send|play|cancel|read|change|T|delete|remove"))
-			return false;
-	}
+	if (!has_token(t, at) && !is_dated_task(t, at))
+		return false;
 	c->intent = RULES_ADD;
 	return rules_read_titles(t, at, 0, c);
 }

@@ -145,6 +145,22 @@ static bool is_24_hours(const struct reading *r, bool has_h)
 	       r->figures == 4 || has_h;
 }
 
+/* "-ish" too */
+static size_t skip_any_ish(const struct words *w, size_t i)
+{
+	if (is_punct(w, i, '-') && word_is(w, i + 1, "ish"))
+		return 2;
+	return skip_ish(w, i);
+}
+
+/* 24:00 is the day's end, 24 alone is nothing. */
+static bool is_on_clock(const struct reading *r)
+{
+	if (r->hour == 24)
+		return r->minute == 0 && r->second == 0 && r->has_minutes;
+	return r->hour < 24;
+}
+
 static size_t finish_reading(const struct words *w, size_t i, size_t n, const struct reading *r,
 			     struct clock *ret)
 {
@@ -163,13 +179,9 @@ static size_t finish_reading(const struct words *w, size_t i, size_t n, const st
 			return 0;
 		set_clock(ret, r->hour % 12 + meridiem, r->minute, r->second);
 		ret->has_meridiem = true;
-		n += more;
-		bool has_dash = is_punct(w, i + n, '-') && word_is(w, i + n + 1, "ish");
-		return n + (has_dash ? 2 : skip_ish(w, i + n));
+		return n + more + skip_any_ish(w, i + n + more);
 	}
-	/* 24:00 is the day's end, 24 alone is nothing */
-	if (r->hour > 24 ||
-	    (r->hour == 24 && (r->minute != 0 || r->second != 0 || !r->has_minutes)))
+	if (!is_on_clock(r))
 		return 0;
 	if (is_24_hours(r, has_h && oclock == 0))
 		set_clock(ret, r->hour, r->minute, r->second);
@@ -260,6 +272,23 @@ static size_t match_minutes(const struct words *w, size_t i, int *ret)
 	return more + (word_at(w, i + more) == W_UNIT && value_at(w, i + more) == U_MINUTE);
 }
 
+/* "7 to 10pm" and "nine to five" are ranges, "ten to five" and "20 to 5" times. */
+static bool is_range_to(const struct words *w, size_t i, size_t n, int minutes)
+{
+	if (i > 0 && WORD_IN(w, i - 1, W_FROM, W_BETWEEN))
+		return true;
+	return n == 1 && (minutes % 5 != 0 || (word_at(w, i) == W_DIGITS && minutes <= 12));
+}
+
+/* "till" leads to the hour; "30 until 5" is no time of day, "30 minutes until 5" is. */
+static bool is_till(const struct words *w, size_t i, size_t n)
+{
+	if (word_at(w, i + n) != W_UNTIL || word_is(w, i + n, "through") ||
+	    word_is(w, i + n, "thru"))
+		return false;
+	return n > 1 || word_is(w, i + n, "till");
+}
+
 /* Which way the minutes count: 1 "past", -1 "to", 0 neither. *ret_n: the words it takes, none in
  * "half three". */
 static int minutes_way(const struct words *w, size_t i, size_t n, int minutes, size_t *ret_n)
@@ -269,18 +298,10 @@ static int minutes_way(const struct words *w, size_t i, size_t n, int minutes, s
 	*ret_n = 1;
 	if (way == W_PAST || way == W_AFTER)
 		return 1;
-	/* "30 until 5" is no time of day */
-	bool is_till =
-		way == W_UNTIL && !word_is(w, i + n, "through") && !word_is(w, i + n, "thru");
-	if (way == W_BEFORE || (is_till && (n > 1 || word_is(w, i + n, "till"))))
+	if (way == W_BEFORE || is_till(w, i, n))
 		return -1;
-	if (way == W_TO) {
-		/* "7 to 10pm" and "nine to five" are ranges, "ten to five" and "20 to 5" times */
-		bool is_range = (word_at(w, i) == W_DIGITS && minutes <= 12 && n == 1) ||
-				(n == 1 && minutes % 5 != 0) ||
-				(i > 0 && WORD_IN(w, i - 1, W_FROM, W_BETWEEN));
-		return is_range ? 0 : -1;
-	}
+	if (way == W_TO)
+		return is_range_to(w, i, n, minutes) ? 0 : -1;
 	*ret_n = 0;
 	return minutes == 30 && word_at(w, i) == W_HALF && way == W_NUMBER ? 1 : 0;
 }

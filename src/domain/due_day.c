@@ -324,15 +324,24 @@ static size_t match_year_first(const struct words *w, size_t i, struct day *d)
 	return more > 0 ? n + gap + more : n;
 }
 
+/* Before "the 15th" stands what makes it a date: "on", "by"; "move it to the 30th", but "go to the
+ * 2nd floor". */
+static bool is_ordinal_told(const struct words *w, size_t i)
+{
+	if (i == 0)
+		return true;
+	if (word_at(w, i - 1) == W_TO)
+		return i + 3 >= w->n || word_at(w, i + 3) != W_NONE;
+	return has_evidence(w, i) && !WORD_IN(w, i - 1, W_OF, W_FOR, W_IN, W_END);
+}
+
 /* "the 15th", after a word that makes it a date, or first in the text before a time. */
 static size_t match_lone_ordinal(const struct words *w, size_t i, struct day *d)
 {
 	bool is_spelled;
 	size_t n = skip(w, i, W_THE), more;
-	bool is_told =
-		i == 0 || (has_evidence(w, i) && !WORD_IN(w, i - 1, W_OF, W_FOR, W_IN, W_END));
 
-	if (n == 0 || !is_told)
+	if (n == 0 || !is_ordinal_told(w, i))
 		return 0;
 	more = match_month_day(w, i + n, d, &is_spelled);
 	if (more != 2 || is_spelled)

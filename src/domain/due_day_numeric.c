@@ -58,7 +58,18 @@ static size_t match_year_month_day(const struct words *w, size_t i, struct day *
 	return set_date(d, value_at(w, i), value_at(w, i + 2), value_at(w, i + 4)) ? 5 : 0;
 }
 
-/* "5/3/2027", "3.5.2027", "5-3-27". */
+/* Of a whole year or two figures; "1.10.30" is a version: dotted dates have the whole year, or a
+ * day that can be no month ("30.12.16"). */
+static bool is_year_figure(const struct words *w, size_t i, bool is_dotted)
+{
+	int digits = w->t[i + 4].digits;
+	bool has_day = w->t[i].digits == 2 && w->t[i + 2].digits == 2 &&
+		       (value_at(w, i) > 12) != (value_at(w, i + 2) > 12);
+
+	return digits == 4 || (digits == 2 && (!is_dotted || has_day));
+}
+
+/* "5/3/2027", "3.5.2027" (day first), "5-3-27". */
 static size_t match_three(const struct words *w, size_t i, struct day *d)
 {
 	int month, day;
@@ -67,13 +78,8 @@ static size_t match_three(const struct words *w, size_t i, struct day *d)
 	    !is_separator(w, i + 3) || value_at(w, i + 1) != value_at(w, i + 3) ||
 	    word_at(w, i + 4) != W_DIGITS)
 		return 0;
-	int digits = w->t[i + 4].digits;
 	bool is_dotted = is_punct(w, i + 1, '.');
-	/* "1.10.30" is a version; dotted dates are day first and have the whole year, or a day that
-	 * can be no month ("30.12.16") */
-	bool has_day = w->t[i].digits == 2 && w->t[i + 2].digits == 2 &&
-		       (value_at(w, i) > 12) != (value_at(w, i + 2) > 12);
-	if (digits != 4 && (digits != 2 || (is_dotted && !has_day)))
+	if (!is_year_figure(w, i, is_dotted))
 		return 0;
 	if (is_dotted && value_at(w, i + 2) <= 12) {
 		day = value_at(w, i);

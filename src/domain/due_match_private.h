@@ -82,6 +82,13 @@ size_t match_which(const struct words *w, size_t i, int *ret);
 size_t match_plain_base(const struct words *w, size_t i, struct day *ret);
 /* A month or longer: "May", "May 2027", "next month", "the year", "q3". */
 size_t match_frame(const struct words *w, size_t i, struct day *ret);
+/* The unit of a period at i: day, week, month, quarter, year. */
+bool period_unit(const struct words *w, size_t i, enum unit *ret);
+/* The unit that lies shift units from this one. */
+void day_set_unit(const struct words *w, struct day *d, enum unit unit, int shift);
+/* due_day_position.c: first Monday of June, end of the month */
+size_t match_position_of(const struct words *w, size_t i, struct day *ret);
+size_t match_edge(const struct words *w, size_t i, struct day *ret);
 /* due_day_near.c: the day after Christmas, week of October 6th, this summer */
 size_t match_near_day(const struct words *w, size_t i, struct day *ret);
 /* due_calendar.c: days since 1970 in a year of ours */

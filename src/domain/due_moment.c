@@ -204,18 +204,26 @@ static size_t match_time_lead(const struct words *w, size_t i, struct moment *m,
 	return n + skip(w, i + n, W_ABOUT);
 }
 
+/* A day or a part of it behind a lone number: "9 tomorrow", "7 in the evening", "5 on Friday". */
+static bool has_day_behind(const struct words *w, size_t i, bool is_first)
+{
+	struct clock part;
+	size_t day = skip(w, i, W_DAY);
+
+	if (match_part(w, i, &part) > 0 && part.is_part)
+		return true;
+	if (day > 0)
+		return is_first || match_part(w, i + day, &part) > 0;
+	return is_first && word_at(w, i) == W_ON &&
+	       WORD_IN(w, i + 1, W_WEEKDAY, W_MONTH, W_THE, W_DIGITS, W_NEXT, W_THIS);
+}
+
 /* A lone number is a time after "at", or beside a day or a part of it. "at 650", "by 3 people" and
  * "version 2 tomorrow" are none. */
 static bool is_time_told(const struct words *w, size_t i, size_t n, const struct moment *m,
 			 bool is_led)
 {
-	struct clock part;
-	bool has_part = match_part(w, i + n, &part) > 0 && part.is_part;
-	bool is_on_day = word_at(w, i + n) == W_ON &&
-			 WORD_IN(w, i + n + 1, W_WEEKDAY, W_MONTH, W_THE, W_DIGITS, W_NEXT, W_THIS);
-	bool is_first = i == 0 && (word_at(w, i + n) == W_DAY || is_on_day);
-	size_t day = skip(w, i + n, W_DAY);
-	bool has_next = has_part || is_first || (day > 0 && match_part(w, i + n + day, &part) > 0);
+	bool has_next = has_day_behind(w, i + n, i == 0);
 
 	if (word_at(w, i) == W_DIGITS && w->t[i].digits == 3)
 		return m->has_day || has_next;
@@ -225,7 +233,6 @@ static bool is_time_told(const struct words *w, size_t i, size_t n, const struct
 	return is_led || m->has_clock || has_next;
 }
 
-/* Adds a time of day that stands at i, with "at" and the like before it. */
 static size_t add_zone(const struct words *w, size_t i, struct moment *m)
 {
 	size_t n = match_zone(w, i, &m->zone_minutes);

@@ -238,34 +238,31 @@ static size_t match_amount_part(const struct words *w, size_t i, struct amount *
 	return n + unit_n;
 }
 
-/* "... and a half", "... and half", "2 hours and 10". */
+/* Minutes behind hours, without their unit. */
+static size_t match_more_minutes(const struct words *w, size_t i, struct amount *a)
+{
+	if (word_at(w, i) != W_DIGITS || value_at(w, i) >= 60 || !words_can_end(w, i + 1) ||
+	    WORD_IN(w, i + 1, W_UNIT, W_MERIDIEM))
+		return 0;
+	a->n[U_MINUTE] += value_at(w, i);
+	a->finest = U_MINUTE;
+	return 1;
+}
+
+/* "... and a half", "... and half", "2 hours and 10", "1h30". */
 static size_t match_amount_tail(const struct words *w, size_t i, struct amount *a, enum unit unit)
 {
-	size_t n = skip(w, i, W_AND);
+	size_t n = skip(w, i, W_AND), half = n + skip(w, i + n, W_A), more;
 
-	/* "1h30" */
-	if (unit == U_HOUR && is_glued(w, i) && word_at(w, i) == W_DIGITS && w->t[i].digits == 2 &&
-	    word_is(w, i - 1, "h") && value_at(w, i) < 60) {
-		a->n[U_MINUTE] += value_at(w, i);
-		a->finest = U_MINUTE;
-		return 1;
-	}
-	if (n == 0)
-		return 0;
-	size_t half = n + skip(w, i + n, W_A);
-	if (word_at(w, i + half) == W_HALF && word_at(w, i + half + 1) != W_A &&
-	    word_at(w, i + half + 1) != W_UNIT) {
+	if (n > 0 && word_at(w, i + half) == W_HALF && !WORD_IN(w, i + half + 1, W_A, W_UNIT)) {
 		struct quantity q = { .n = FRACTION / 2 };
 		return amount_put(a, &q, unit) ? half + 1 : 0;
 	}
-	if (unit == U_HOUR && word_at(w, i + n) == W_DIGITS && value_at(w, i + n) < 60 &&
-	    words_can_end(w, i + n + 1) && word_at(w, i + n + 1) != W_UNIT &&
-	    word_at(w, i + n + 1) != W_MERIDIEM) {
-		a->n[U_MINUTE] += value_at(w, i + n);
-		a->finest = U_MINUTE;
-		return n + 1;
-	}
-	return 0;
+	bool is_glued_hour = is_glued(w, i) && word_is(w, i - 1, "h") && w->t[i].digits == 2;
+	if (unit != U_HOUR || (n == 0 && !is_glued_hour))
+		return 0;
+	more = match_more_minutes(w, i + n, a);
+	return more > 0 ? n + more : 0;
 }
 
 size_t match_amount(const struct words *w, size_t i, struct amount *ret)

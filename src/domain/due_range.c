@@ -178,6 +178,18 @@ static size_t match_number_and_day(const struct words *w, size_t i, struct momen
 	return more > 0 ? n + more : 0;
 }
 
+/* What the number of the first side is, by the second one: a time or a day of its month. */
+static bool explain_number(const struct words *w, const struct clock *c, int number,
+			   struct moment *a, const struct moment *b)
+{
+	if (b->has_clock && !b->clock.is_bare && !b->clock.is_part && c->is_bare) {
+		a->has_clock = true;
+		a->clock = *c;
+		return true;
+	}
+	return b->has_day && day_from_number(w, a, &b->day, number) && a->day.first <= b->day.first;
+}
+
 /* "3 to 5pm", "from 13 to 15 of July", "between 9 and 11 on Friday". i stands after the word that
  * leads, if there is one. */
 static size_t match_number_sides(const struct words *w, size_t i, bool is_led, bool is_between,
@@ -195,21 +207,15 @@ static size_t match_number_sides(const struct words *w, size_t i, bool is_led, b
 	if (more == 0 && is_led)
 		more = match_number_and_day(w, i + n, &b);
 	if (more == 0 && is_led && c.is_bare && words_can_end(w, i + n + 1)) {
+		/* "between 9 and 11" */
 		more = match_clock(w, i + n, &b.clock);
 		b.has_clock = a.has_clock = more > 0;
 		a.clock = c;
+	} else if (more > 0 && !explain_number(w, &c, number, &a, &b)) {
+		return 0;
 	}
 	if (more == 0)
 		return 0;
-	if (b.has_clock && b.clock.is_bare && a.has_clock) {
-		/* "between 9 and 11" */
-	} else if (b.has_clock && !b.clock.is_bare && !b.clock.is_part && c.is_bare) {
-		a.has_clock = true;
-		a.clock = c;
-	} else if (!b.has_day || !day_from_number(w, &a, &b.day, number) ||
-		   a.day.first > b.day.first) {
-		return 0;
-	}
 	*ret_a = a;
 	*ret_b = b;
 	return n + more;
