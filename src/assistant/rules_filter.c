@@ -78,6 +78,13 @@ static size_t tag_words(struct reading *r, size_t i)
 			       ? 1
 			       : 0;
 	}
+	/* "my shopping list" holds what was tagged so */
+	if (rules_is(t, i, "shopping|grocery|packing|reading") && j < r->at.to &&
+	    rules_is(t, j, "list")) {
+		r->tasks = true;
+		return rules_tag_add(&r->f->tags, rules_slice(t, (struct rules_range){ i, j })) ? 1
+												: 0;
+	}
 	if (!rules_is(t, i, "tagged|labeled|labelled|tag|tags|label"))
 		return 0;
 	if (j < r->at.to && rules_is(t, j, "as|with|under|called|of"))

@@ -51,18 +51,6 @@ static bool is_talk(const struct rules_text *t, struct rules_range at,
 	       rules_is(t, at.from, "if|whether|where|when|what|why|who|how");
 }
 
-/* "add 5 and 7" is arithmetic. */
-static bool is_sum(const struct rules_text *t, struct rules_range at)
-{
-	int64_t n;
-
-	for (size_t i = at.from; i < at.to; i++)
-		if (!rules_number(t->words[i].folded, &n) &&
-		    !rules_is(t, i, "and|plus|to|with|from"))
-			return false;
-	return true;
-}
-
 static bool read_new_task(struct rules_text *t, struct rules_range at,
 			  const struct rules_phrase *ph, unsigned flags, struct rules_command *c)
 {
@@ -70,11 +58,13 @@ static bool read_new_task(struct rules_text *t, struct rules_range at,
 		return false;
 	if (ph->flags & RULES_OWN && !led(t, at.from))
 		return false;
-	if (is_talk(t, at, ph) || is_sum(t, at))
+	if (is_talk(t, at, ph))
 		return false;
 	/* "I need to", not "I need" */
 	if (ph->flags & RULES_BACK &&
-	    !rules_is(t, at.from - 1, "to|remember|forget|gotta|haveto|needto|should|must|hafta"))
+	    !rules_is(
+		    t, at.from - 1,
+		    "to|remember|forget|gotta|haveto|needto|should|must|hafta|really|probably|definitely"))
 		return false;
 	return rules_read_titles(t, at, flags, c);
 }

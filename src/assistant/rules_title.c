@@ -547,7 +547,12 @@ static bool is_dated_task(const struct rules_text *t, struct rules_range at)
 
 	while (first < at.to && t->words[first].due)
 		first++;
-	if (first == at.to || conversational(t, at) || !has_day(t, at) || rules_foreign(t, at))
+	if (first == at.to || conversational(t, at) || !has_day(t, at))
+		return false;
+	/* one does not buy or clean what programs keep */
+	bool is_thing = rules_is(t, first,
+				 "buy|pick|wrap|bake|bring|return|print|repair|clean|replace|wash");
+	if (!is_thing && rules_foreign(t, at))
 		return false;
 	if (rules_is(t, first, "book|order|send|play|cancel|read|T|delete|remove") ||
 	    (rules_is(t, first, "change") && !repeats(t, at)))

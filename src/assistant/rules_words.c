@@ -18,7 +18,7 @@ static const char *const GROUPS['Z' - 'A' + 1] = {
 };
 
 static const char CHORES[] =
-	"arrange|backup|bake|bring|buy|call|change|charge|check|clean|collect|cook|defrost|deposit|donate|"
+	"arrange|back|backup|bake|bring|buy|call|change|charge|check|clean|collect|cook|defrost|deposit|donate|"
 	"draft|drop|dust|email|empty|exercise|feed|file|fill|finalize|finish|fix|fold|get|grab|"
 	"hang|hoover|install|iron|mail|meditate|mop|mow|organize|pack|paint|pay|phone|pick|plan|plant|"
 	"polish|post|practice|practise|prepare|print|prune|purchase|rake|renew|repair|replace|return|"
