@@ -372,10 +372,34 @@ static size_t add_offset(const struct words *w, size_t i, struct moment *m)
 	return n;
 }
 
+/* "2 hours before noon", "half an hour after 5pm", within the day. */
+static size_t add_shifted_clock(const struct words *w, size_t i, struct moment *m)
+{
+	struct amount a;
+	struct clock c = { 0 };
+	size_t n, more;
+
+	if (m->has_clock || m->is_exact || m->has_day)
+		return 0;
+	n = match_amount(w, i, &a);
+	if (n == 0 || a.finest >= U_DAY || !WORD_IN(w, i + n, W_BEFORE, W_AFTER))
+		return 0;
+	more = match_clock(w, i + n + 1, &c);
+	int64_t second = c.second + amount_seconds(&a) * (word_at(w, i + n) == W_AFTER ? 1 : -1);
+	if (more == 0 || c.is_bare || second < 0 || second >= DAY)
+		return 0;
+	c.second = (int)second;
+	c.grain = DUE_GRAIN_MINUTE;
+	m->clock = c;
+	m->has_clock = true;
+	return n + 1 + more;
+}
+
 size_t match_moment(const struct words *w, size_t i, struct moment *ret)
 {
 	static size_t (*const ADD[])(const struct words *, size_t, struct moment *) = {
-		add_last_night, add_offset, add_day, add_part, add_clock, add_half,
+		add_shifted_clock, add_last_night, add_offset, add_day,
+		add_part,	   add_clock,	   add_half,
 	};
 	struct moment m = { 0 };
 	size_t n = 0;
