@@ -65,6 +65,16 @@ static bool task_word(struct reading *r, size_t i)
 	return plural;
 }
 
+/* "my shopping list" holds what was tagged so. */
+static bool names_list(struct reading *r, size_t i)
+{
+	bool is_list = rules_is(r->t, i, "shopping|grocery|packing|reading") && i + 1 < r->at.to &&
+		       rules_is(r->t, i + 1, "list");
+
+	r->tasks |= is_list;
+	return is_list;
+}
+
 /* How many words the tag phrase at i has. */
 static size_t tag_words(struct reading *r, size_t i)
 {
@@ -78,13 +88,8 @@ static size_t tag_words(struct reading *r, size_t i)
 			       ? 1
 			       : 0;
 	}
-	/* "my shopping list" holds what was tagged so */
-	if (rules_is(t, i, "shopping|grocery|packing|reading") && j < r->at.to &&
-	    rules_is(t, j, "list")) {
-		r->tasks = true;
-		return rules_tag_add(&r->f->tags, rules_slice(t, (struct rules_range){ i, j })) ? 1
-												: 0;
-	}
+	if (names_list(r, i))
+		return rules_tag_add(&r->f->tags, rules_slice(t, (struct rules_range){ i, j }));
 	if (!rules_is(t, i, "tagged|labeled|labelled|tag|tags|label"))
 		return 0;
 	if (j < r->at.to && rules_is(t, j, "as|with|under|called|of"))

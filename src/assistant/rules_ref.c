@@ -261,6 +261,9 @@ static bool read_title(struct rules_text *t, struct rules_range at, unsigned fla
 	if ((flags & RULES_OWN && !is_own(t, at)) ||
 	    (flags & RULES_STRICT && !speaks_of_task(t, at)))
 		return false;
+	/* not for us: "drop table tasks" */
+	if (flags & RULES_STRICT && rules_is(t, at.from, "table|tables|database|schema"))
+		return false;
 	at = bare_title(t, at, c->intent);
 	if (!is_title(t, at))
 		return false;

@@ -129,7 +129,8 @@ static size_t match_every_interval(const struct words *w, size_t i, struct repea
 	}
 	n = match_number(w, i, &number);
 	if (n > 0) {
-		r->interval = number > 1000 ? 1000 : (int)number;
+		/* RRULE of a task goes up to 1000: nothing is guessed beyond */
+		r->interval = number > 1000 ? 0 : (int)number;
 		return n;
 	}
 	n = skip(w, i, W_A);
@@ -325,7 +326,7 @@ static size_t core_times(const struct words *w, size_t i, struct repeat *r)
 	if (!WORD_IN(w, i + n, W_UNIT, W_QUARTER, W_FORTNIGHT))
 		return 0;
 	more = match_every_what(w, i + n, r);
-	if (more == 0 || (times == 1 && r->unit < U_DAY))
+	if (more == 0 || r->interval < 1 || (times == 1 && r->unit < U_DAY))
 		return 0;
 	if (times > 1)
 		r->problem = SEVERAL_TIMES;
