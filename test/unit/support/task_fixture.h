@@ -22,12 +22,12 @@ static struct task_context context;
 static struct err err;
 static struct task_merge merged; /* by the last merge_... */
 
+static uint8_t n_uuids;
+
 /* ...01, ...02 and so on. */
 FIXTURE struct uuid next_uuid(void)
 {
-	static uint8_t n;
-
-	return (struct uuid){ { [6] = 0x70, [8] = 0x80, [15] = ++n } };
+	return (struct uuid){ { [6] = 0x70, [8] = 0x80, [15] = ++n_uuids } };
 }
 
 FIXTURE int64_t at(const char *text)
@@ -47,6 +47,7 @@ FIXTURE void task_setup(void)
 {
 	arena = arena_new(4 * 1024 * 1024);
 	ck_assert_ptr_nonnull(arena);
+	n_uuids = 0;
 	preferences = PREFERENCES_DEFAULT;
 	preferences.default_reminder_offset_minutes = -1;
 	context = (struct task_context){
