@@ -57,6 +57,44 @@ START_TEST(matching)
 }
 END_TEST
 
+/* Other paths to the same route; params[0], the user, is NULL where the path leaves it out. */
+static const struct match_case ALIASES[] = {
+	{ NULL, "/api/anna/tasks/7/complete", { "anna", "7" }, true },
+	{ NULL, "/api/anna/tasks/7/toggle", { "anna", "7" }, true },
+	{ NULL, "/api/tasks/7/complete", { NULL, "7" }, true },
+	{ NULL, "/api/tasks/7/toggle", { NULL, "7" }, true },
+	{ NULL, "/api/tasks/a%20b/toggle", { NULL, "a b" }, true },
+	{ NULL, "/api/a%20b/tasks/%37/toggle", { "a b", "7" }, true },
+	{ NULL, "/api/tasks/7", { NULL }, false },
+	{ NULL, "/api/tasks//toggle", { NULL }, false },
+	{ NULL, "/api/tasks/7/toggle/", { NULL }, false },
+	{ NULL, "/api/tasks/%FF/toggle", { NULL }, false },
+	{ NULL, "/api/tasks/tasks/7/toggle", { "tasks", "7" }, true },
+	{ NULL, "/api/tasks/7/Toggle", { NULL }, false },
+};
+
+START_TEST(aliases)
+{
+	static const char *const PATTERNS[] = { "/api/{user_id}/tasks/{id}/toggle",
+						"/api/tasks/{id}/complete",
+						"/api/tasks/{id}/toggle", NULL };
+	const struct route route = { .pattern = "/api/{user_id}/tasks/{id}/complete",
+				     .aliases = PATTERNS };
+	const struct match_case *c = &ALIASES[_i];
+	struct str params[REQUEST_MAX_PARAMS] = { STR("old"), STR("old") };
+	struct arena *arena = arena_new(64 * 1024);
+	struct route_path path;
+
+	route_path_split(str_from(c->path), &path);
+	ck_assert_msg(route_matches(&route, &path, arena, params) == c->fits, "%s", c->path);
+	for (size_t i = 0; c->fits && i < 2; i++) {
+		ck_assert_int_eq(params[i].p == NULL, c->params[i] == NULL);
+		ck_assert(str_eq(params[i], str_from(c->params[i])));
+	}
+	arena_free(arena);
+}
+END_TEST
+
 START_TEST(names_have_places)
 {
 	const struct route route = { .pattern = "/api/{user_id}/tasks/{id}/complete" };
@@ -76,6 +114,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, matching, 0, ARRAY_SIZE(CASES));
+	tcase_add_loop_test(tc, aliases, 0, ARRAY_SIZE(ALIASES));
 	tcase_add_test(tc, names_have_places);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

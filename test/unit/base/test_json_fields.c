@@ -29,9 +29,17 @@ struct all {
 	struct json_strs aud;
 	struct inner obj;
 	struct json_objs objs;
+	struct json_objs mixed;
 };
 
 static const struct json_field inner_fields[] = {
+	JSON_FIELD(struct inner, name, "name", JSON_KIND_STR),
+	JSON_FIELD(struct inner, n, "n", JSON_KIND_I64),
+	JSON_FIELD_END,
+};
+
+/* What a string in a list of either stands for. */
+static const struct json_field mixed_fields[] = {
 	JSON_FIELD(struct inner, name, "name", JSON_KIND_STR),
 	JSON_FIELD(struct inner, n, "n", JSON_KIND_I64),
 	JSON_FIELD_END,
@@ -67,6 +75,12 @@ static const struct json_field all_fields[] = {
 	  .nested = element_fields,
 	  .elem_size = sizeof(struct element),
 	  .max_items = 40 },
+	{ .name = "mixed",
+	  .kind = JSON_KIND_STRS_OR_OBJS,
+	  .offset = offsetof(struct all, mixed),
+	  .nested = mixed_fields,
+	  .elem_size = sizeof(struct inner),
+	  .max_items = 20 },
 	JSON_FIELD_END,
 };
 
@@ -96,8 +110,8 @@ START_TEST(absent_null_set)
 	static const enum json_state expected[] = { JSON_ABSENT, JSON_NULL, JSON_SET };
 	static const char *const texts[] = {
 		"{}",
-		"{\"s\":null,\"i\":null,\"number\":null,\"b\":null,\"list\":null,\"aud\":null,\"obj\":null,\"objs\":null}",
-		"{\"s\":\"\",\"i\":0,\"number\":0,\"b\":false,\"list\":[],\"aud\":[],\"obj\":{},\"objs\":[]}",
+		"{\"s\":null,\"i\":null,\"number\":null,\"b\":null,\"list\":null,\"aud\":null,\"obj\":null,\"objs\":null,\"mixed\":null}",
+		"{\"s\":\"\",\"i\":0,\"number\":0,\"b\":false,\"list\":[],\"aud\":[],\"obj\":{},\"objs\":[],\"mixed\":[]}",
 	};
 
 	for (size_t k = 0; k < ARRAY_SIZE(texts); k++) {
@@ -110,7 +124,8 @@ START_TEST(absent_null_set)
 		ck_assert_int_eq(all.aud.state, expected[k]);
 		ck_assert_int_eq(all.obj.state, expected[k]);
 		ck_assert_int_eq(all.objs.state, expected[k]);
-		ck_assert_uint_eq(all.list.n + all.aud.n + all.objs.n, 0);
+		ck_assert_int_eq(all.mixed.state, expected[k]);
+		ck_assert_uint_eq(all.list.n + all.aud.n + all.objs.n + all.mixed.n, 0);
 	}
 	ck_assert_str_eq(all.s.v.p, "");
 }
@@ -180,6 +195,31 @@ START_TEST(long_lists)
 }
 END_TEST
 
+/* A string stands for an object that has only the first field. */
+START_TEST(strings_or_objects)
+{
+	const struct inner *e;
+
+	ck_assert_int_eq(
+		parse("{\"mixed\":[\"a\",{\"n\":3,\"name\":\"b\",\"more\":[\"x\"]},\"\",{},"
+		      "{\"name\":null},\"\\u00e9\"],\"s\":\"after\"}"),
+		0);
+	ck_assert_uint_eq(all.mixed.n, 6);
+	e = all.mixed.v;
+	ck_assert_str_eq(e[0].name.v.p, "a");
+	ck_assert_int_eq(e[0].name.state, JSON_SET);
+	ck_assert_int_eq(e[0].n.state, JSON_ABSENT);
+	ck_assert_str_eq(e[1].name.v.p, "b");
+	ck_assert_int_eq(e[1].n.v, 3);
+	ck_assert_int_eq(e[2].name.state, JSON_SET);
+	ck_assert_uint_eq(e[2].name.v.n, 0);
+	ck_assert_int_eq(e[3].name.state, JSON_ABSENT);
+	ck_assert_int_eq(e[4].name.state, JSON_NULL);
+	ck_assert_str_eq(e[5].name.v.p, "\xC3\xA9");
+	ck_assert_str_eq(all.s.v.p, "after");
+}
+END_TEST
+
 START_TEST(numbers)
 {
 	static const struct {
@@ -233,7 +273,7 @@ START_TEST(types)
 	} cases[] = {
 		{ "s", "+...+...." },	{ "i", "+.+......" },	 { "number", "+.++....." },
 		{ "b", "++......." },	{ "list", "+....++.." }, { "aud", "+...+++.." },
-		{ "obj", "+......+." }, { "objs", "+....+..+" },
+		{ "obj", "+......+." }, { "objs", "+....+..+" }, { "mixed", "+....++.+" },
 	};
 	char text[64], path[16];
 
@@ -279,6 +319,18 @@ START_TEST(where_it_is)
 		{ "{\"objs\":[{},3]}", "body.objs.1", 422, "must be an object" },
 		{ "{\"objs\":[\"x\"]}", "body.objs.0", 422, "must be an object" },
 		{ "{\"objs\":{}}", "body.objs", 422, "must be a list of objects" },
+		{ "{\"mixed\":\"x\"}", "body.mixed", 422, "must be a list of strings or objects" },
+		{ "{\"mixed\":{}}", "body.mixed", 422, "must be a list of strings or objects" },
+		{ "{\"mixed\":[\"a\",7]}", "body.mixed.1", 422, "must be a string or an object" },
+		{ "{\"mixed\":[{},null]}", "body.mixed.1", 422, "must be a string or an object" },
+		{ "{\"mixed\":[[]]}", "body.mixed.0", 422, "must be a string or an object" },
+		{ "{\"mixed\":[\"a\",{\"name\":7}]}", "body.mixed.1.name", 422,
+		  "must be a string" },
+		{ "{\"mixed\":[{\"n\":\"7\"}]}", "body.mixed.0.n", 422, "must be a whole number" },
+		{ "{\"mixed\":[{\"name\":\"a\",\"name\":\"a\"}]}", "body.mixed.0.name", 400,
+		  "The key stands twice in one object." },
+		{ "{\"mixed\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",{},{},{},{},{},{},{},{},{},{},\"\"]}",
+		  "body.mixed", 422, "must have at most 20 items" },
 		{ "{\"list\":[\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\"]}",
 		  "body.list", 422, "must have at most 20 items" },
 		/* the first of two is told */
@@ -364,6 +416,7 @@ int main(void)
 	tcase_add_test(tc, absent_null_set);
 	tcase_add_test(tc, values);
 	tcase_add_test(tc, long_lists);
+	tcase_add_test(tc, strings_or_objects);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, types);
 	tcase_add_test(tc, where_it_is);
