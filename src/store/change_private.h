@@ -20,11 +20,12 @@ enum { CHANGE_PARAMS = 14, CHANGE_PARAMS_MAX = 64 };
 	"WITH ORDINALITY AS e(id, topic, sequence, event, n) WHERE EXISTS (SELECT FROM " source \
 	") ORDER BY e.n"
 
-/* The answer, where source has a row. */
-#define CHANGE_KEY(source)                                                           \
-	", k AS (INSERT INTO todod.idempotency_keys "                                \
-	"(user_id, method, path, key, body_sha256, status, etag, location, answer) " \
-	"SELECT $1, $7, $8, $9, $10, $11, $12, $13, $14 WHERE EXISTS (SELECT FROM " source "))"
+/* The answer, where source has a row; k has one then. */
+#define CHANGE_KEY(source)                                                                 \
+	", k AS (INSERT INTO todod.idempotency_keys "                                      \
+	"(user_id, method, path, key, body_sha256, status, etag, location, answer) "       \
+	"SELECT $1, $7, $8, $9, $10, $11, $12, $13, $14 WHERE EXISTS (SELECT FROM " source \
+	") RETURNING 1)"
 
 /* The parameters of one statement, being put together. */
 struct change_params {

@@ -49,7 +49,8 @@ enum { N_TAG = CHANGE_PARAMS + 3 };
 
 static const struct db_statement CREATE_ONE[2] = {
 	{ "tag_create", CREATE INSERT_TAG("w"), N_TAG },
-	{ "tag_create_keyed", CREATE CHANGE_KEY("w") INSERT_TAG("w"), N_TAG },
+	/* The key first: a request that is repeated finds its answer, not its own tag. */
+	{ "tag_create_keyed", CREATE CHANGE_KEY("w") INSERT_TAG("k"), N_TAG },
 };
 
 #define UPDATE                                                      \
