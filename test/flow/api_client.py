@@ -169,6 +169,10 @@ class OpenApi:
             assert item["msg"] and item["type"], answer
 
 
+def quote(text):
+    return "".join(c if re.fullmatch(r"[A-Za-z0-9._~-]", c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
+
+
 class Api:
     """One user's view of one daemon. Threads get connections of their own."""
 
@@ -178,8 +182,7 @@ class Api:
         self.user = user
         self.openapi = openapi
         self.local = threading.local()
-        self.quoted = "".join(c if re.fullmatch(r"[A-Za-z0-9._~-]", c) else "".join(f"%{b:02X}" for b in c.encode())
-                              for c in user)
+        self.quoted = quote(user)
         self.tasks = f"/api/{self.quoted}/tasks"
 
     def connection(self):
@@ -243,11 +246,42 @@ class Api:
         assert answer.status == 201, answer
         return answer.json
 
+    def at(self, rest):
+        """A path of the user's own."""
+        return f"/api/{self.quoted}/{rest}"
+
+    def tag_path(self, name):
+        return self.at("tags/") + quote(name)
+
     def path(self, task):
         return f"{self.tasks}/{task['id'] if isinstance(task, dict) else task}"
 
     def read(self, task):
         answer = self.get(self.path(task))
+        assert answer.status == 200, answer
+        return answer.json
+
+    def put(self, task, headers=None, **fields):
+        return self.request("PUT", self.path(task), fields, headers)
+
+    def update(self, task, **fields):
+        """The task as it is then."""
+        answer = self.put(task, **fields)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def prefer(self, **fields):
+        answer = self.request("PUT", self.at("preferences"), fields)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def tags(self):
+        answer = self.get(self.at("tags"))
+        assert answer.status == 200, answer
+        return answer.json
+
+    def reminders(self, query=""):
+        answer = self.get(self.at("reminders") + query)
         assert answer.status == 200, answer
         return answer.json
 

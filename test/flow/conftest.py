@@ -12,14 +12,22 @@ import time
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import HealthCheck, settings
 
 import process
 from api_client import Api, OpenApi, sign
 from database import Cluster, Database
-from event_schemas import validate_outbox
+from event_schemas import check_event, validate_outbox
 from issuer import Issuer
 
+# Examples are the same in each run; how long one takes is the daemon's business; fixtures may serve several.
+settings.register_profile("flow", derandomize=True, database=None, deadline=None, print_blob=False,
+                          suppress_health_check=list(HealthCheck))
+settings.load_profile("flow")
+
 counter = itertools.count(1)
+CHANGES = {"task.created": "created", "task.updated": "updated", "task.completed": "completed", "task.reopened": "reopened",
+           "task.deleted": "deleted"}
 
 
 def write_private(path, data):
@@ -188,3 +196,30 @@ def api(daemon, connect_api):
     """A new user's client of the shared daemon."""
     return connect_api(daemon)
 
+
+@pytest.fixture
+def outbox(database):
+    """A function: all events of a user, oldest first, each checked as a whole."""
+    def read(user):
+        rows = database.rows("""SELECT event, event_id::text, topic, part, user_id, sequence FROM todod.outbox
+            WHERE user_id = %s ORDER BY id""", user)
+        assert len({row[3] for row in rows}) <= 1, "one user, one partition"
+        return [check_event(*row) for row in rows]
+    return read
+
+
+@pytest.fixture
+def events(outbox):
+    """A function: a user's task events, oldest first. Beside each there is one update, which says the same."""
+    def read(user):
+        all_events = outbox(user)
+        mine = [e for e in all_events if e["type"] in CHANGES]
+        updates = [e for e in all_events if e["type"] == "task.state_changed"]
+        assert len(mine) == len(updates)
+        for event, update in zip(mine, updates):
+            assert update["data"]["payload"] == {**event["data"]["payload"], "change": CHANGES[event["type"]]}
+            assert update["id"] != event["id"]
+            for key in ("task_id", "timestamp", "sequence", "correlation_id"):
+                assert update["data"][key] == event["data"][key]
+        return mine
+    return read

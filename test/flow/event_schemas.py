@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of docs/events, compiled, and which of them an event must fit."""
+"""The schemas of docs/events, compiled, which of them an event must fit, and what a schema cannot say."""
 import glob
 import json
 import os
@@ -7,6 +7,7 @@ import os
 import fastjsonschema
 import jsonschema
 
+from api_client import parse_json
 from process import ROOT
 
 # Two kinds of events share a topic; every other topic has one.
@@ -57,3 +58,34 @@ def validate_outbox(database):
             raise AssertionError(f"{e} in an event of {topic}: {text}") from e
         n += 1
     return n
+
+
+ENVELOPE_KEYS = ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "partitionkey", "traceparent",
+                 "traceid", "data"]
+DATA_KEYS = ["event_id", "event_type", "user_id", "task_id", "timestamp", "sequence", "correlation_id", "causation_id",
+             "metadata", "payload"]
+def check_event(text, event_id, topic, part, user, sequence):
+    event = parse_json(text.encode())
+    validate(topic, event)
+    data, payload = event["data"], event["data"]["payload"]
+    assert list(event) == ENVELOPE_KEYS and list(data) == DATA_KEYS
+    assert 0 <= part <= 15
+    assert event["id"] == data["event_id"] == event_id
+    assert event["type"] == data["event_type"]
+    assert event["source"] == data["metadata"]["source"] == "chat-api"
+    assert event["partitionkey"] == data["user_id"] == user
+    assert event["time"] == data["timestamp"]
+    assert event["traceparent"] == event["traceid"]
+    assert data["sequence"] == sequence
+    assert not isinstance(data["causation_id"], str)
+    if topic == "task-events" and event["type"] == "preferences.changed":
+        assert event["subject"] == user
+        return event
+    assert event["subject"] == data["task_id"] == payload["task_id"]
+    if topic == "reminders":
+        assert payload["version"] == sequence
+        return event
+    task = payload["task"]
+    assert payload["task_id"] == str(task["id"]) and task["user_id"] == user
+    assert event["time"] == task["updated_at"] and task["version"] == sequence
+    return event
