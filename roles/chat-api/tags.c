@@ -148,6 +148,7 @@ struct walk {
 	struct str from, to; /* keys; to.p NULL: the tag is taken away */
 	struct str name;     /* what it is called then */
 	int64_t after_id;
+	int64_t now_us;	     /* of one step, whose tasks all change at once */
 	struct arena *arena; /* of one step */
 	int n_steps, n_lost;
 };
@@ -178,7 +179,7 @@ static bool retag(const struct walk *w, const struct task *before, struct task *
 	after->tags = names;
 	after->n_tags = n;
 	after->version++;
-	after->updated_at_us = time_now_us();
+	after->updated_at_us = w->now_us;
 	return is_changed;
 }
 
@@ -229,6 +230,7 @@ static FIBER int walk_step(struct request *rq, struct walk *w, bool *ret_done)
 	if (r < 0)
 		return r;
 	*ret_done = n < TAG_STEP;
+	w->now_us = time_now_us();
 	r = n > 0 ? render_step(rq, w, tasks, n, &step) : 0;
 	if (r < 0 || n == 0)
 		return r;
@@ -292,14 +294,20 @@ static FIBER int read_path_tag(struct request *rq, const struct idempotency_key 
 	return 0;
 }
 
-/* Makes the tag that the old one becomes, unless a rename that was cut short has made it. */
+static bool is_begun(const struct tag_lookup *found, const struct tag *to)
+{
+	return found->renaming_to.p != NULL && str_eq(found->renaming_to, to->name.key);
+}
+
+/* Makes the tag that the old one becomes. A rename that was cut short has made it, and perhaps was
+ * asked for with another spelling or colour. */
 static FIBER int begin_rename(struct request *rq, const struct tag_lookup *found,
 			      const struct tag *to)
 {
 	const struct store_change change = { .user_id = rq->user };
 
-	if (found->renaming_to.p != NULL && str_eq(found->renaming_to, to->name.key))
-		return 0;
+	if (is_begun(found, to))
+		return tag_store_update_wait(request_db(rq), rq->arena, &change, to, &rq->err);
 	if (found->renaming_to.p != NULL)
 		return err_set(&rq->err, &ERR_TAG_EXISTS, "body.name",
 			       "the tag is being given another name: repeat that request first");
@@ -313,30 +321,55 @@ static int again_if_stale(int r)
 	return r == -ESTALE ? 1 : r;
 }
 
-static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
-			    const struct tag *to, struct draft *d)
+/* Every task under the new name; *ret is the tag as it is then. */
+static FIBER int move_tasks(struct request *rq, const struct tag_lookup *found,
+			    const struct tag *to, struct tag_lookup *ret)
 {
 	struct walk w = { .from = found->tag.name.key, .to = to->name.key, .name = to->name.name };
+	struct walk moved_before = { .from = w.to, .to = w.to, .name = w.name };
+	int r = walk(rq, &w);
+
+	if (r == 0 && is_begun(found, to))
+		r = walk(rq, &moved_before);
+	return r < 0 ? r
+		     : tag_store_read_wait(request_db(rq), rq->arena, rq->user, w.to, NULL, ret,
+					   &rq->err);
+}
+
+static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
+			    const struct tag *to, const struct idempotency_key *key,
+			    struct draft *d)
+{
+	struct tag_lookup moved;
 
 	int r = begin_rename(rq, found, to);
 	if (r == 0)
-		r = walk(rq, &w);
+		r = move_tasks(rq, found, to, &moved);
 	if (r < 0)
 		return again_if_stale(r);
+	if (!moved.found)
+		return 1;
+	r = draft_tag(rq, d, 200, &moved.tag, key);
+	if (r < 0)
+		return r;
 	return settle_draft(rq, d,
-			    tag_store_remove_wait(request_db(rq), rq->arena, &d->change, w.from,
-						  true, &rq->err));
+			    tag_store_remove_wait(request_db(rq), rq->arena, &d->change,
+						  found->tag.name.key, true, &rq->err));
 }
 
 /* The same key: another spelling, another colour, or both. */
 static FIBER int restyle_tag(struct request *rq, const struct tag_lookup *found,
-			     const struct tag *to, struct draft *d)
+			     const struct tag *to, const struct idempotency_key *key,
+			     struct draft *d)
 {
 	struct walk w = { .from = to->name.key, .to = to->name.key, .name = to->name.name };
 	int r = str_eq(found->tag.name.name, to->name.name) ? 0 : walk(rq, &w);
 
 	if (r < 0)
 		return again_if_stale(r);
+	r = draft_tag(rq, d, 200, to, key);
+	if (r < 0)
+		return r;
 	return settle_draft(
 		rq, d, tag_store_update_wait(request_db(rq), rq->arena, &d->change, to, &rq->err));
 }
@@ -351,13 +384,11 @@ static FIBER int change_once(struct request *rq, const struct idempotency_key *k
 		return r < 0 ? r : 0;
 	struct tag to = found.tag;
 	r = tag_parse_change(rq->arena, request_body(rq), &to, &rq->err);
-	if (r == 0)
-		r = draft_tag(rq, &d, 200, &to, key);
 	if (r < 0)
 		return r;
 	if (str_eq(found.tag.name.key, to.name.key))
-		return restyle_tag(rq, &found, &to, &d);
-	return rename_tag(rq, &found, &to, &d);
+		return restyle_tag(rq, &found, &to, key, &d);
+	return rename_tag(rq, &found, &to, key, &d);
 }
 
 static FIBER int delete_once(struct request *rq, const struct idempotency_key *key)
