@@ -30,6 +30,9 @@ void json_end_object(struct json_out *o);
 void json_begin_array(struct json_out *o);
 void json_end_array(struct json_out *o);
 void json_key(struct json_out *o, struct str key);
+/* The key of JSON_QUOTED_KEY("id"): for tables of keys that every row of a list writes. */
+void json_quoted_key(struct json_out *o, struct str quoted);
+#define JSON_QUOTED_KEY(literal) STR_INIT("\"" literal "\":")
 /* Valid UTF-8 goes out as it is; malformed bytes become U+FFFD; controls, quote and backslash are
  * escaped, U+2028 and U+2029 too. */
 void json_str(struct json_out *o, struct str s);

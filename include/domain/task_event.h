@@ -37,6 +37,13 @@ void task_event_write(struct buf *out, const struct event_origin *origin, struct
 void task_update_write(struct buf *out, const struct event_origin *origin, struct event *e,
 		       enum task_event_kind kind, const struct task *before,
 		       const struct task *after);
+/*
+ * The two above of the same change, e[0] into out[0] and e[1] into out[1]. Task and changes are
+ * rendered once; *ret_task is the task, a view into out[0].
+ */
+void task_events_write(struct buf *const out[2], const struct event_origin *origin,
+		       struct event e[2], enum task_event_kind kind, const struct task *before,
+		       const struct task *after, struct str *ret_task);
 /* reminder.scheduled or reminder.cancelled */
 void reminder_event_write(struct buf *out, const struct event_origin *origin, struct event *e,
 			  bool is_scheduled, const struct reminder *reminder,

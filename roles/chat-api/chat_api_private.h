@@ -58,6 +58,7 @@ struct draft {
 	struct event events[DRAFT_EVENTS_MAX];
 	struct idempotency_answer answer;
 	struct buf *body; /* NULL: none */
+	struct str task;  /* as its events show it, once they are rendered; .p NULL: not yet */
 };
 
 /* What the events of this request have in common. */
@@ -65,11 +66,11 @@ struct event_origin request_origin(const struct request *rq);
 /*
  * The two events of a changed task, with what happened to its reminders, rendered into the arena
  * and ret[0..*ret_n). before NULL: created; kind TASK_EVENT_DELETED: after is the task as it was
- * last. 0 or -ENOMEM.
+ * last; *ret_task is that task as JSON. 0 or -ENOMEM.
  */
 int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
 		       const struct task *before, const struct task *after,
-		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n);
+		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
 int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,
 		      const struct task *before, const struct task *after);
 /* d->body becomes the answer, under the key if there is one. */
@@ -98,7 +99,8 @@ struct task_edit {
 
 /* Reads the task of the path, merges, writes, answers; again when others were faster. */
 FIBER void task_edit_run(struct request *rq, struct task_edit *edit);
-/* The task as an answer; is_done: with next_occurrence, if it recurs. 0 or -ENOMEM. */
+/* The task, of which d has the events if any, as an answer; is_done: with next_occurrence, if it
+ * recurs. 0 or -ENOMEM. */
 int answer_task(struct request *rq, const struct task *t, bool is_done, struct draft *d);
 /* The task of the path. 0; -ENOENT (404); or as db_run_wait. */
 FIBER int read_path_task(struct request *rq, struct task *ret);

@@ -47,20 +47,18 @@ static int end_event(struct request *rq, struct event *e, const struct buf *out)
 }
 
 static int render_of_task(struct request *rq, struct arena *arena, enum task_event_kind kind,
-			  const struct task *before, const struct task *after, struct event ret[2])
+			  const struct task *before, const struct task *after, struct event ret[2],
+			  struct str *ret_task)
 {
 	const struct event_origin origin = request_origin(rq);
-	struct buf *out = begin_event(arena, &ret[0], after->updated_at_us);
+	struct buf *const out[] = { begin_event(arena, &ret[0], after->updated_at_us),
+				    begin_event(arena, &ret[1], after->updated_at_us) };
 
-	if (out != NULL)
-		task_event_write(out, &origin, &ret[0], kind, before, after);
-	int r = end_event(rq, &ret[0], out);
-	if (r < 0)
-		return r;
-	out = begin_event(arena, &ret[1], after->updated_at_us);
-	if (out != NULL)
-		task_update_write(out, &origin, &ret[1], kind, before, after);
-	return end_event(rq, &ret[1], out);
+	if (out[0] == NULL || out[1] == NULL)
+		return out_of_memory(rq);
+	task_events_write(out, &origin, ret, kind, before, after, ret_task);
+	int r = end_event(rq, &ret[0], out[0]);
+	return r < 0 ? r : end_event(rq, &ret[1], out[1]);
 }
 
 static int render_of_reminder(struct request *rq, struct arena *arena,
@@ -78,11 +76,11 @@ static int render_of_reminder(struct request *rq, struct arena *arena,
 
 int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
 		       const struct task *before, const struct task *after,
-		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n)
+		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n, struct str *ret_task)
 {
 	struct reminder_change changes[REMINDER_CHANGES_MAX];
 	size_t n = 0;
-	int r = render_of_task(rq, arena, kind, before, after, ret);
+	int r = render_of_task(rq, arena, kind, before, after, ret, ret_task);
 
 	if (r < 0)
 		return r;
@@ -102,7 +100,7 @@ int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind 
 	d->change.user_id = rq->user;
 	d->change.events = d->events;
 	return render_task_events(rq, rq->arena, kind, before, after, d->events,
-				  &d->change.n_events);
+				  &d->change.n_events, &d->task);
 }
 
 void draft_answer(struct draft *d, int status, const struct idempotency_key *key)

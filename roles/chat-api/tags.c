@@ -194,6 +194,7 @@ static int render_step(struct request *rq, const struct walk *w, const struct ta
 		       struct step *ret)
 {
 	struct event rendered[DRAFT_EVENTS_MAX];
+	struct str unused;
 	size_t n_events;
 
 	ret->n = 0;
@@ -208,7 +209,7 @@ static int render_step(struct request *rq, const struct walk *w, const struct ta
 		if (!retag(w, &tasks[i], after, names + i * TAGS_OF_TASK_MAX))
 			continue;
 		int r = render_task_events(rq, w->arena, TASK_EVENT_UPDATED, &tasks[i], after,
-					   rendered, &n_events);
+					   rendered, &n_events, &unused);
 		if (r < 0)
 			return r;
 		memcpy(&ret->events[2 * ret->n], rendered, 2 * sizeof(*rendered));

@@ -10,24 +10,33 @@
 
 #include <errno.h>
 
-int answer_task(struct request *rq, const struct task *t, bool is_done, struct draft *d)
+static void write_done(struct json_out *o, const struct task *t)
 {
 	struct task_date next = { .kind = TASK_DATE_NONE };
+
+	json_begin_object(o);
+	task_write_fields(o, t);
+	if (!task_next_due(t, t->completed_at_us, &next))
+		next.kind = TASK_DATE_NONE;
+	json_key(o, STR("next_occurrence"));
+	task_date_write_json(o, &next);
+	json_end_object(o);
+}
+
+int answer_task(struct request *rq, const struct task *t, bool is_done, struct draft *d)
+{
 	struct json_out o;
 
 	d->body = request_buf(rq, TASK_JSON_MAX);
 	if (d->body == NULL)
 		return -ENOMEM;
 	json_out_init(&o, d->body);
-	json_begin_object(&o);
-	task_write_fields(&o, t);
-	if (is_done && t->recurrence_rule.p != NULL) {
-		if (!task_next_due(t, t->completed_at_us, &next))
-			next.kind = TASK_DATE_NONE;
-		json_key(&o, STR("next_occurrence"));
-		task_date_write_json(&o, &next);
-	}
-	json_end_object(&o);
+	if (is_done && t->recurrence_rule.p != NULL)
+		write_done(&o, t);
+	else if (d->task.p != NULL)
+		json_raw(&o, d->task);
+	else
+		task_write_json(&o, t);
 	d->answer.etag = version_etag(rq->arena, t->version);
 	if (buf_status(d->body) < 0 || d->answer.etag.p == NULL)
 		return out_of_memory(rq);

@@ -225,6 +225,15 @@ void json_key(struct json_out *o, struct str key)
 	o->after_key = true;
 }
 
+void json_quoted_key(struct json_out *o, struct str quoted)
+{
+	assert(o->depth > 0 && !o->after_key);
+	if (comma_due(o))
+		buf_append_char(o->buf, ',');
+	buf_append_str(o->buf, quoted);
+	o->after_key = true;
+}
+
 void json_str(struct json_out *o, struct str s)
 {
 	append_quoted(o->buf, comma_due(o) ? ',' : 0, s, 0);

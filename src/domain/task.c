@@ -61,20 +61,26 @@ int task_priority_parse(struct str name, enum task_priority *ret)
 	return -EINVAL;
 }
 
-struct str task_recurrence_word(struct str rule_text)
+static struct str word_of_rule(struct str rule_text)
 {
 	static const struct str WORDS[] = { STR_INIT("daily"), STR_INIT("weekly"),
 					    STR_INIT("monthly"), STR_INIT("yearly") };
 	char text[RECURRENCE_FORMAT_SIZE];
 	struct recurrence rule;
 
-	for (size_t i = 0; i < ARRAY_SIZE(WORDS) && rule_text.p != NULL; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(WORDS); i++) {
 		if (recurrence_from_word(WORDS[i], 1, "", &rule, NULL) < 0)
 			continue;
 		if (str_eq((struct str){ text, recurrence_format(&rule, text) }, rule_text))
 			return WORDS[i];
 	}
 	return (struct str){ NULL, 0 };
+}
+
+/* The large locals, which the compiler clears, are for tasks that have a rule. */
+struct str task_recurrence_word(struct str rule_text)
+{
+	return rule_text.p != NULL ? word_of_rule(rule_text) : rule_text;
 }
 
 static void id_of(struct json_out *o, const struct task *t)
@@ -224,38 +230,38 @@ static void version_of(struct json_out *o, const struct task *t)
 
 /* The first seven are those of the API's first version, in its order. */
 static const struct {
-	struct str name;
+	struct str quoted; /* its name as a key */
 	void (*write)(struct json_out *o, const struct task *t);
 	bool is_content; /* a client can change it, directly or not: events tell */
 } FIELDS[] = {
-	{ STR_INIT("id"), id_of, false },
-	{ STR_INIT("user_id"), user_id_of, false },
-	{ STR_INIT("title"), title_of, true },
-	{ STR_INIT("description"), description_of, true },
-	{ STR_INIT("completed"), completed_of, true },
-	{ STR_INIT("created_at"), created_at_of, false },
-	{ STR_INIT("updated_at"), updated_at_of, false },
-	{ STR_INIT("status"), status_of, false },
-	{ STR_INIT("completed_at"), completed_at_of, true },
-	{ STR_INIT("priority"), priority_of, true },
-	{ STR_INIT("tags"), tags_of, true },
-	{ STR_INIT("due_date"), due_date_of, true },
-	{ STR_INIT("time_zone"), time_zone_of, true },
-	{ STR_INIT("reminders"), reminders_of, true },
-	{ STR_INIT("recurrence"), recurrence_of, false },
-	{ STR_INIT("recurrence_rule"), recurrence_rule_of, true },
-	{ STR_INIT("recurrence_mode"), recurrence_mode_of, true },
-	{ STR_INIT("recurrence_end_date"), recurrence_end_of, true },
-	{ STR_INIT("series_id"), series_id_of, true },
-	{ STR_INIT("occurrence"), occurrence_of, true },
-	{ STR_INIT("parent_task_id"), parent_of, true },
-	{ STR_INIT("version"), version_of, false },
+	{ JSON_QUOTED_KEY("id"), id_of, false },
+	{ JSON_QUOTED_KEY("user_id"), user_id_of, false },
+	{ JSON_QUOTED_KEY("title"), title_of, true },
+	{ JSON_QUOTED_KEY("description"), description_of, true },
+	{ JSON_QUOTED_KEY("completed"), completed_of, true },
+	{ JSON_QUOTED_KEY("created_at"), created_at_of, false },
+	{ JSON_QUOTED_KEY("updated_at"), updated_at_of, false },
+	{ JSON_QUOTED_KEY("status"), status_of, false },
+	{ JSON_QUOTED_KEY("completed_at"), completed_at_of, true },
+	{ JSON_QUOTED_KEY("priority"), priority_of, true },
+	{ JSON_QUOTED_KEY("tags"), tags_of, true },
+	{ JSON_QUOTED_KEY("due_date"), due_date_of, true },
+	{ JSON_QUOTED_KEY("time_zone"), time_zone_of, true },
+	{ JSON_QUOTED_KEY("reminders"), reminders_of, true },
+	{ JSON_QUOTED_KEY("recurrence"), recurrence_of, false },
+	{ JSON_QUOTED_KEY("recurrence_rule"), recurrence_rule_of, true },
+	{ JSON_QUOTED_KEY("recurrence_mode"), recurrence_mode_of, true },
+	{ JSON_QUOTED_KEY("recurrence_end_date"), recurrence_end_of, true },
+	{ JSON_QUOTED_KEY("series_id"), series_id_of, true },
+	{ JSON_QUOTED_KEY("occurrence"), occurrence_of, true },
+	{ JSON_QUOTED_KEY("parent_task_id"), parent_of, true },
+	{ JSON_QUOTED_KEY("version"), version_of, false },
 };
 
 void task_write_fields(struct json_out *o, const struct task *t)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(FIELDS); i++) {
-		json_key(o, FIELDS[i].name);
+		json_quoted_key(o, FIELDS[i].quoted);
 		FIELDS[i].write(o, t);
 	}
 }
@@ -305,7 +311,7 @@ int task_write_changes(struct json_out *o, const struct task *before, const stru
 			r = -ENOMEM;
 		if (r < 0 || !is_news(a, b, before == NULL))
 			continue;
-		json_key(o, FIELDS[i].name);
+		json_quoted_key(o, FIELDS[i].quoted);
 		json_begin_object(o);
 		json_key_raw(o, STR("before"), a);
 		json_key_raw(o, STR("after"), b);

@@ -34,10 +34,22 @@ enum task_event_kind task_event_kind_of(const struct task *before, const struct 
 	return after->completed ? TASK_EVENT_COMPLETED : TASK_EVENT_REOPENED;
 }
 
+/* Where something stands in a buffer that may yet move. */
+struct span {
+	size_t at, n;
+};
+
+/* What two events of the same change have in common, as the first of them has it. */
+struct rendered {
+	const struct buf *in; /* NULL: nothing is rendered yet */
+	struct span task, changes;
+};
+
 struct task_payload {
 	enum task_event_kind kind;
 	bool says_change;
 	const struct task *before, *after;
+	struct rendered *rendered;
 };
 
 static void write_task_id(struct json_out *o, int64_t id)
@@ -58,24 +70,54 @@ static void write_changes(struct json_out *o, const struct task_payload *p)
 	}
 }
 
+static struct str text_of(const struct rendered *r, struct span s)
+{
+	return (struct str){ r->in->p + s.at, s.n };
+}
+
+static void write_task_and_changes(struct json_out *o, const struct task_payload *p)
+{
+	struct rendered *r = p->rendered;
+
+	json_key(o, STR("task"));
+	r->task.at = o->buf->n;
+	task_write_json(o, p->after);
+	r->task.n = o->buf->n - r->task.at;
+	json_key(o, STR("changes"));
+	r->changes.at = o->buf->n;
+	write_changes(o, p);
+	r->changes.n = o->buf->n - r->changes.at;
+	r->in = o->buf;
+}
+
 static void write_task_payload(struct json_out *o, const void *arg)
 {
 	const struct task_payload *p = arg;
+	const struct rendered *r = p->rendered;
 
 	json_begin_object(o);
 	write_task_id(o, p->after->id);
 	if (p->says_change)
 		json_key_str(o, STR("change"), KINDS[p->kind].change);
-	json_key(o, STR("task"));
-	task_write_json(o, p->after);
-	json_key(o, STR("changes"));
-	write_changes(o, p);
+	if (r->in == NULL) {
+		write_task_and_changes(o, p);
+	} else {
+		json_key_raw(o, STR("task"), text_of(r, r->task));
+		json_key_raw(o, STR("changes"), text_of(r, r->changes));
+	}
 	json_end_object(o);
 }
 
 static void write_of_task(struct buf *out, const struct event_origin *origin, struct event *e,
 			  const struct task_payload *payload)
 {
+	if (payload->says_change) {
+		e->topic = EVENT_TASK_UPDATES;
+		e->type = STR("task.state_changed");
+	} else {
+		e->topic = EVENT_TASK_EVENTS;
+		e->type = KINDS[payload->kind].type;
+	}
 	e->task_id = payload->after->id;
 	e->sequence = payload->after->version;
 	event_write(out, origin, e, write_task_payload, payload);
@@ -85,10 +127,9 @@ void task_event_write(struct buf *out, const struct event_origin *origin, struct
 		      enum task_event_kind kind, const struct task *before,
 		      const struct task *after)
 {
-	const struct task_payload payload = { kind, false, before, after };
+	struct rendered nothing = { .in = NULL };
+	const struct task_payload payload = { kind, false, before, after, &nothing };
 
-	e->topic = EVENT_TASK_EVENTS;
-	e->type = KINDS[kind].type;
 	write_of_task(out, origin, e, &payload);
 }
 
@@ -96,11 +137,27 @@ void task_update_write(struct buf *out, const struct event_origin *origin, struc
 		       enum task_event_kind kind, const struct task *before,
 		       const struct task *after)
 {
-	const struct task_payload payload = { kind, true, before, after };
+	struct rendered nothing = { .in = NULL };
+	const struct task_payload payload = { kind, true, before, after, &nothing };
 
-	e->topic = EVENT_TASK_UPDATES;
-	e->type = STR("task.state_changed");
 	write_of_task(out, origin, e, &payload);
+}
+
+void task_events_write(struct buf *const out[2], const struct event_origin *origin,
+		       struct event e[2], enum task_event_kind kind, const struct task *before,
+		       const struct task *after, struct str *ret_task)
+{
+	struct rendered rendered = { .in = NULL };
+	const struct task_payload event = { kind, false, before, after, &rendered };
+	const struct task_payload update = { kind, true, before, after, &rendered };
+
+	write_of_task(out[0], origin, &e[0], &event);
+	/* What has no room in the first has none in the second. */
+	if (buf_status(out[0]) < 0)
+		out[1]->failed = true;
+	else
+		write_of_task(out[1], origin, &e[1], &update);
+	*ret_task = text_of(&rendered, rendered.task);
 }
 
 struct reminder_payload {
