@@ -204,7 +204,7 @@ coverage: deps-slow ## line coverage of unit and flow tests
 	@gcovr -r . --object-directory build/coverage -f 'src/' -f 'roles/' -s --sort-percentage
 
 bench: deps-bench ## the speed table: ours beside pgbench and a Node server
-	@$(SELF) PROFILE=release all
+	@$(SELF) PROFILE=release all build/release/test/tools/recurrence_driver
 	@test/bench/run.py
 
 docs: all ## write what in docs/ is made from the binary, a running service or its database

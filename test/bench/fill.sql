@@ -1,4 +1,4 @@
--- 100,000 tasks over 200 users, 500 each, created over the last year.
+-- 100,000 tasks over 200 users, 500 each, created over the last year. The trigger of the table folds titles and makes the search vectors.
 INSERT INTO todod.tasks (user_id, id, title, description, priority, created_at, updated_at)
 SELECT 'bench-' || n % 200, 10000000 + n, 'Task ' || n || ' of the benchmark', repeat('word ', 20), n % 4,
 	now() - n * interval '5 minutes', now() - n * interval '5 minutes'

@@ -3,15 +3,17 @@
 """`make bench`: todod beside pgbench and a Node server, on one PostgreSQL, in one run.
 
 Every figure of the first table is the median of three alternating rounds at 32 keep-alive connections. Before each
-round the tables are brought back to 100,000 tasks. The tables are printed, and written to build/bench.md for
-docs/performance.md. In the environment:
+round the tables are brought back to 100,000 tasks. Then searches, filters and sorts over 1,000 and 10,000 tasks are
+timed one by one, a tag on 5,000 tasks is renamed, and domain/recurrence is asked. The tables are printed, and written
+to build/bench.md for docs/performance.md. In the environment:
 
   BENCH_SECONDS=10   how long one measurement takes
   BENCH_ROUNDS=3     how many there are
   BENCH_COMMIT=on    PostgreSQL's synchronous_commit, for all three alike: off takes the disk out of the comparison
   BENCH_OPTIONS=     flags for todod, as --database.connections=16
 
-It fails when a request failed, not when a goal was missed: a shared machine decides too much of that.
+It fails when a request failed, or a search or filter over 1,000 tasks took longer than anybody may have to wait; not when
+a goal was missed: a shared machine decides too much of that.
 """
 import datetime
 import json
@@ -27,11 +29,15 @@ import sys
 import threading
 import time
 
+import lists
+import recurrence
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(ROOT, "test", "bench")
 RUN = os.path.join(ROOT, ".run", "bench")
 PG_DIRECTORY = os.path.join(RUN, "pg")
 TODOD = os.path.join(ROOT, "build", "release", "todod")
+RECURRENCE_DRIVER = os.path.join(ROOT, "build", "release", "test", "tools", "recurrence_driver")
 SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 COMMIT = os.environ.get("BENCH_COMMIT", "on")
@@ -41,7 +47,10 @@ USERS = [f"bench-{n}" for n in range(200)]
 SLOW_USERS = [f"slow-{n}" for n in range(4)]
 IDLE_CONNECTIONS = 1000
 TICK = os.sysconf("SC_CLK_TCK")
-KINDS = ("create", "list")
+KINDS = {"create": "create", "list": "list of 50", "update": "update"}
+PEER_KINDS = ("create", "list")
+LIST_USERS = {1000: "filter-1000", 10000: "filter-10000"}
+RENAME_USER, RENAME_TASKS = "rename-5000", 5000
 
 
 class Failed(Exception):
@@ -66,6 +75,16 @@ def free_port():
         return s.getsockname()[1]
 
 
+def cpu_of(pid, with_ended=False):
+    """Seconds; 0 of a process that is gone. with_ended: with those of its children that ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(int(v) for v in fields[11:15 if with_ended else 13]) / TICK
+
+
 # ---- PostgreSQL ----
 
 class Database:
@@ -88,6 +107,12 @@ class Database:
         with open(os.path.join(HERE, name), encoding="utf-8") as f:
             subprocess.run([self.script, "psql", PG_DIRECTORY, "todod", "-q", "-v", "ON_ERROR_STOP=1"], stdin=f,
                            stdout=subprocess.DEVNULL, check=True)
+
+    def cpu_seconds(self):
+        """Of the whole server: sessions that are there, and those that ended."""
+        postmaster = int(self.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"))
+        children = output_of("ps", "--ppid", str(postmaster), "-o", "pid=").split()
+        return sum(cpu_of(pid) for pid in children) + cpu_of(postmaster, with_ended=True)
 
     def pgbench_program(self):
         version = self.sql("SHOW server_version_num").strip()[:2]
@@ -141,9 +166,7 @@ class Server:
                 self.process.wait()
 
     def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
-            fields = f.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        return cpu_of(self.process.pid)
 
     def private_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
@@ -180,6 +203,8 @@ class Bench:
         self.rates = {}      # (who, kind) -> requests a second of each round
         self.cpu = {}        # (who, kind) -> CPU us a request of each round
         self.latency = {}    # (who, kind) -> p99 ms of each round
+        self.database_cpu = {}  # (who, kind) -> PostgreSQL's CPU us a request of each round
+        self.list_figures = {}  # tasks -> what -> (p50 ms, p99 ms)
         self.bytes = {}      # kind -> bytes of one of our answers
         self.most_private = 0
         self.notes = []
@@ -205,6 +230,7 @@ class Bench:
         output_of(TODOD, "migrate", f"--config={self.config}")
         self.database.sql("ALTER ROLE todod_api LOGIN")
         self.database.file("fill.sql")
+        self.database.file("filters.sql")
         with open(self.tokens, "w", encoding="utf-8") as f:
             f.writelines(f"{user} {self.mint(user)}\n" for user in USERS)
         self.ours = Server("todod", [TODOD, "--role=chat-api", f"--config={self.config}", *OPTIONS],
@@ -250,33 +276,36 @@ class Bench:
 
     def measure_server(self, server, kind):
         self.wrk(server.port, kind, 1)
-        before = server.cpu_seconds()
+        before, database_before = server.cpu_seconds(), self.database.cpu_seconds()
         with Sampler(server) as sampler:
             result = self.wrk(server.port, kind)
-        used = server.cpu_seconds() - before
+        used, database_used = server.cpu_seconds() - before, self.database.cpu_seconds() - database_before
+        n = result["requests"]
         if server is self.ours:
             self.most_private = max(self.most_private, sampler.most)
-            self.bytes[kind] = result["bytes"] / result["requests"]
-        self.record(server.name, kind, result["requests"] / result["seconds"], used * 1e6 / result["requests"],
-                    result["p99_ms"])
+            self.bytes[kind] = result["bytes"] / n
+        self.record(server.name, kind, n / result["seconds"], database_used * 1e6 / n)
+        self.cpu.setdefault((server.name, kind), []).append(used * 1e6 / n)
+        self.latency.setdefault((server.name, kind), []).append(result["p99_ms"])
+        say(f"{' ' * 8}{used * 1e6 / n:.1f} us CPU, p99 {result['p99_ms']:.1f} ms")
 
     def measure_pgbench(self, kind):
         argv = [self.database.pgbench_program(), "-n", "-M", "prepared", "-f", os.path.join(HERE, kind + ".pgbench"),
                 "-c", str(CONNECTIONS), "-j", "1", self.database.url()]
         output_of(*argv, "-T", "1")
+        before = self.database.cpu_seconds()
         text = output_of(*argv, "-T", str(SECONDS))
+        used = self.database.cpu_seconds() - before
         failed = re.search(r"number of failed transactions: (\d+)", text)
         if failed and int(failed[1]):
             raise Failed(f"pgbench {kind}: {failed[0]}")
-        self.record("pgbench", kind, float(re.search(r"tps = ([\d.]+)", text)[1]), None, None)
+        n = int(re.search(r"transactions actually processed: (\d+)", text)[1])
+        self.record("pgbench", kind, float(re.search(r"tps = ([\d.]+)", text)[1]), used * 1e6 / n)
 
-    def record(self, who, kind, rate, cpu, p99):
+    def record(self, who, kind, rate, database_us):
         self.rates.setdefault((who, kind), []).append(rate)
-        if cpu is not None:
-            self.cpu.setdefault((who, kind), []).append(cpu)
-            self.latency.setdefault((who, kind), []).append(p99)
-        detail = f", {cpu:.1f} us CPU, p99 {p99:.1f} ms" if cpu is not None else ""
-        say(f"{kind} {who}: {rate:.0f}/s{detail}")
+        self.database_cpu.setdefault((who, kind), []).append(database_us)
+        say(f"{kind} {who}: {rate:.0f}/s, {database_us:.0f} us CPU of PostgreSQL")
 
     def rounds(self):
         for number in range(ROUNDS):
@@ -286,10 +315,46 @@ class Bench:
                 self.measure_server(self.ours, kind)
                 self.database.file("reset.sql")
                 self.measure_pgbench(kind)
-                if self.peer:
+                if self.peer and kind in PEER_KINDS:
                     self.database.file("reset.sql")
                     self.measure_server(self.peer, kind)
         self.database.file("reset.sql")
+
+    # ---- many tasks of one user ----
+
+    def measure_lists(self):
+        for tasks, user in LIST_USERS.items():
+            say(f"lists of {tasks} tasks")
+            client = lists.Client(self.ours.port, self.mint(user))
+            try:
+                self.list_figures[tasks] = lists.measure(client, user)
+            except (OSError, ValueError) as e:
+                raise Failed(f"lists of {tasks} tasks: {e}") from e
+            finally:
+                client.close()
+
+    def worst_list(self, tasks, is_search):
+        return max(p99 for what, (_, p99) in self.list_figures[tasks].items() if lists.is_search(what) == is_search)
+
+    def too_slow(self):
+        """What nobody may have to wait for, and did."""
+        for what, (_, p99) in self.list_figures[1000].items():
+            floor = lists.SEARCH_FLOOR_MS if lists.is_search(what) else lists.FILTER_FLOOR_MS
+            if p99 > floor:
+                yield f"{what}: p99 {p99:.0f} ms over 1,000 tasks, at most {floor} ms"
+
+    def rename_seconds(self):
+        client = lists.Client(self.ours.port, self.mint(RENAME_USER))
+        try:
+            took, _, body = client.request("PATCH", f"/api/{RENAME_USER}/tags/tag%200", b'{"name":"renamed"}')
+        except (OSError, ValueError) as e:
+            raise Failed(f"rename: {e}") from e
+        finally:
+            client.close()
+        moved = self.database.sql(f"SELECT count(*) FROM todod.task_tags WHERE user_id = '{RENAME_USER}' AND key = 'renamed'")
+        if int(moved) != RENAME_TASKS:
+            raise Failed(f"rename: {moved.strip()} tasks have the new name; {body[:200]}")
+        return took / 1e3
 
     # ---- single figures ----
 
@@ -404,16 +469,21 @@ class Bench:
         return statistics.median(values) if values else None
 
     def rate_rows(self):
-        for kind, label in (("create", "create"), ("list", "list of 50")):
+        for kind, label in KINDS.items():
             for who in ("todod", "pgbench", "peer"):
                 rates = self.rates.get((who, kind))
                 if rates:
                     cpu, p99 = self.cpu_us(who, kind), self.latency.get((who, kind))
                     yield (label, {"peer": "Node peer"}.get(who, who), f"{statistics.median(rates):,.0f}",
                            " ".join(f"{r:,.0f}" for r in rates), f"{cpu:.1f}" if cpu is not None else "",
+                           f"{statistics.median(self.database_cpu[who, kind]):.0f}",
                            f"{statistics.median(p99):.1f}" if p99 else "")
 
-    def goal_rows(self, idle, start, stripped):
+    def list_rows(self):
+        for what in self.list_figures[1000]:
+            yield (what, *(f"{ms:.2f}" for tasks in LIST_USERS for ms in self.list_figures[tasks][what]))
+
+    def goal_rows(self, idle, start, stripped, calls):
         yield goal("create / pgbench create", self.ratio("create", "pgbench"), 1.2, True, "{:.2f}")
         yield goal("list of 50 / pgbench list", self.ratio("list", "pgbench"), 0.75, True, "{:.2f}")
         yield goal("create / Node peer", self.ratio("create", "peer"), 2, True, "{:.2f}")
@@ -424,27 +494,46 @@ class Bench:
         yield goal("private memory per idle connection", idle / 1024, 6, False, "{:.1f} KiB")
         yield goal("exec to ready", start, 50, False, "{:.0f} ms")
         yield goal("stripped binary", stripped / 1e6, 1.5, False, "{:.2f} MB")
+        for tasks, aim in lists.AIMS_MS.items():
+            yield goal(f"slowest search over {tasks:,} tasks, p99", self.worst_list(tasks, True), aim, False, "{:.1f} ms")
+            yield goal(f"slowest filter or sort over {tasks:,} tasks, p99", self.worst_list(tasks, False), aim, False,
+                       "{:.1f} ms")
+        yield goal("next occurrence, slowest typical call", calls["typical rules"][2], 50, False, "{:.1f} us")
+        yield goal("next occurrence, slowest call of any rule", max(c[2] for c in calls.values()), 1000, False, "{:.0f} us")
 
     def report(self):
         start, idle = self.start_ms(), self.idle_connection_bytes()
-        goals = list(self.goal_rows(idle, start, self.stripped_bytes()))
-        further = []
+        calls = recurrence.measure(RECURRENCE_DRIVER)
+        goals = list(self.goal_rows(idle, start, self.stripped_bytes(), calls))
+        return "\n\n".join([
+            machine(self.database),
+            table(("measurement", "who", "per second", "rounds", "CPU us each", "PostgreSQL's CPU us", "p99 ms"),
+                  self.rate_rows()),
+            table(("goal", "measured", "wanted", "reached"), goals),
+            table(("page of 50, one connection", "1,000 tasks: p50 ms", "p99 ms", "10,000 tasks: p50 ms", "p99 ms"),
+                  self.list_rows()),
+            table(("further", "measured"), self.further_rows(calls)),
+            *self.notes,
+        ]) + "\n"
+
+    def further_rows(self, calls):
+        yield "update / pgbench update", f"{self.ratio('update', 'pgbench'):.2f}"
+        took = self.rename_seconds()
+        yield (f"renaming a tag on {RENAME_TASKS:,} tasks",
+               f"{took:.2f} s: {RENAME_TASKS / took:,.0f} tasks a second, each with its version and two events")
+        calls_a_second = 1e6 / calls["typical rules"][1]
+        yield "next occurrences of typical rules, one core", f"{calls_a_second:,.0f} a second"
+        for what, (_, mean, worst) in calls.items():
+            yield f"next occurrence, {what}", f"{mean:.1f} us on average, {worst:.1f} us at most"
         for kind in KINDS:
             counted = self.syscalls(kind)
             if counted:
-                further.append((f"system calls per {kind}", f"{counted[0]:.1f} ({counted[1]})"))
+                yield f"system calls per {kind}", f"{counted[0]:.1f} ({counted[1]})"
         size, p50 = self.large_answer()
-        further.append((f"p50 of an answer of {size / 1000:.1f} kB, one connection", f"{p50:.2f} ms"))
+        yield f"p50 of an answer of {size / 1000:.1f} kB, one connection", f"{p50:.2f} ms"
         before, most = self.slow_readers()
-        further.append(("private memory, 4 slow readers of 10,000 tasks each",
-                        f"{most / 1024:.1f} MiB at most, {before / 1024:.1f} before"))
-        return "\n\n".join([
-            machine(self.database),
-            table(("measurement", "who", "per second", "rounds", "CPU us each", "p99 ms"), self.rate_rows()),
-            table(("goal", "measured", "wanted", "reached"), goals),
-            table(("further", "measured"), further),
-            *self.notes,
-        ]) + "\n"
+        yield ("private memory, 4 slow readers of 10,000 tasks each",
+               f"{most / 1024:.1f} MiB at most, {before / 1024:.1f} before")
 
 
 def get_request(path, token, more=""):
@@ -505,6 +594,7 @@ def main():
     try:
         bench.prepare()
         bench.rounds()
+        bench.measure_lists()
         text = bench.report()
     except Failed as e:
         sys.exit(f"bench: {e}")
@@ -513,7 +603,10 @@ def main():
     with open(os.path.join(ROOT, "build", "bench.md"), "w", encoding="utf-8") as f:
         f.write(text)
     print("\n" + text)
-    return 0
+    too_slow = list(bench.too_slow())
+    for problem in too_slow:
+        say(problem)
+    return 1 if too_slow else 0
 
 
 if __name__ == "__main__":
