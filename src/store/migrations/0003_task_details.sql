@@ -57,7 +57,7 @@ CREATE TABLE todod.tags (
 	PRIMARY KEY (user_id, key)
 );
 CREATE TABLE todod.task_tags (
-	user_id text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C" NOT NULL CHECK (user_id <> ''),
 	key text COLLATE "C" NOT NULL,
 	task_id bigint NOT NULL,
 	PRIMARY KEY (user_id, key, task_id),
@@ -71,7 +71,7 @@ ALTER TABLE todod.user_counters
 	ADD COLUMN tags integer NOT NULL DEFAULT 0 CONSTRAINT user_counters_tag_quota CHECK (tags BETWEEN 0 AND 500);
 
 CREATE TABLE todod.reminders (
-	user_id text COLLATE "C" NOT NULL,
+	user_id text COLLATE "C" NOT NULL CHECK (user_id <> ''),
 	task_id bigint NOT NULL,
 	id uuid NOT NULL,
 	remind_at timestamptz NOT NULL,

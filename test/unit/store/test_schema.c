@@ -305,8 +305,12 @@ START_TEST(test_the_api_role_is_narrow)
 	ck_assert_str_eq(
 		pg_sql("SELECT string_agg(table_name || ':' || privilege_type, ' ' ORDER BY table_name, privilege_type) "
 		       "FROM information_schema.role_table_grants WHERE grantee = 'todod_api'"),
+		"deleted_tasks:INSERT deleted_tasks:SELECT "
 		"idempotency_keys:DELETE idempotency_keys:INSERT idempotency_keys:SELECT migrations:SELECT "
-		"outbox:INSERT tasks:DELETE tasks:INSERT tasks:SELECT tasks:UPDATE "
+		"outbox:INSERT preferences:INSERT preferences:SELECT preferences:UPDATE "
+		"reminders:DELETE reminders:INSERT reminders:SELECT reminders:UPDATE "
+		"tags:DELETE tags:INSERT tags:SELECT tags:UPDATE "
+		"task_tags:DELETE task_tags:INSERT task_tags:SELECT tasks:DELETE tasks:INSERT tasks:SELECT tasks:UPDATE "
 		"user_counters:INSERT user_counters:SELECT user_counters:UPDATE");
 }
 END_TEST
