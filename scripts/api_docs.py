@@ -18,10 +18,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+from docs_service import Service, clean_env
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PG = os.path.join(ROOT, "scripts", "pg.sh")
 PAGE = os.path.join(ROOT, "docs", "api.md")
 USER = "demo"
 BLOCK = re.compile(r"^```(sh|http)([^\n]*)\n(.*?)^```$", re.M | re.S)
@@ -30,73 +30,17 @@ WIDTH = 118
 MARK = "-- end of block --"
 
 
-# ---- the service ----
-
-class Service:
-    """A daemon on an empty database of its own, both gone with the directory."""
-
-    def __init__(self, binary, directory):
-        self.binary, self.directory = binary, directory
-        self.pg = os.path.join(directory, "pg")
-        self.config = os.path.join(directory, "todod.conf")
-        self.daemon = None
-
-    def run(self, *argv):
-        # A sanitizer's idea of leaks, or a TODOD_* variable of whoever called, is no part of this.
-        return subprocess.run(argv, check=True, text=True, env=self.env(), stdout=subprocess.PIPE).stdout.strip()
-
-    @staticmethod
-    def env():
-        return {k: v for k, v in os.environ.items() if not k.startswith("TODOD_")}
-
-    def sql(self, database, text):
-        self.run(PG, "psql", self.pg, database, "-q", "-v", "ON_ERROR_STOP=1", "-c", text)
-
-    def start(self):
-        # stdout may not be a pipe: the server would inherit it and hold it open.
-        subprocess.run([PG, "start", self.pg], check=True, stdout=subprocess.DEVNULL)
-        self.sql("postgres", "CREATE DATABASE todod")
-        key = os.path.join(self.directory, "key.pem")
-        self.run("openssl", "genpkey", "-algorithm", "ED25519", "-out", key)
-        with open(os.open(self.config, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
-            f.write(f"database.url = {self.run(PG, 'url', self.pg, 'todod', 'todod_api')}\n"
-                    f"database.migrate_url = {self.run(PG, 'url', self.pg, 'todod')}\n"
-                    f"http.port = 0\nops.port = 0\nauth.mode = builtin\nauth.key_file = {key}\n")
-        self.run(self.binary, "migrate", f"--config={self.config}")
-        self.sql("todod", "ALTER ROLE todod_api LOGIN")
-        with open(os.path.join(self.directory, "log"), "wb") as log:
-            self.daemon = subprocess.Popen([self.binary, "--role=chat-api", f"--config={self.config}"], stdout=log,
-                                           stderr=log, stdin=subprocess.DEVNULL, env=self.env())
-
-    def stop(self):
-        if self.daemon:
-            self.daemon.terminate()
-            self.daemon.wait(60)
-        subprocess.run([PG, "remove", self.pg], check=False)
-
-    def port(self):
-        """Of the public listener, which opens when the service is ready."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.daemon.poll() is None:
-            with open(os.path.join(self.directory, "log"), encoding="utf-8") as log:
-                m = re.search(r'"listener":"public"[^\n]*"port":(\d+)|"port":(\d+)[^\n]*"listener":"public"', log.read())
-            if m:
-                return m[1] or m[2]
-            time.sleep(0.01)
-        sys.exit("api_docs: the service did not get ready")
-
-    def write_env(self):
-        run = os.path.join(self.directory, ".run")
-        os.makedirs(run)
-        token = self.run(self.binary, "token", "--user", USER, "--ttl", "3600", f"--config={self.config}")
-        with open(os.path.join(run, "env"), "w", encoding="utf-8") as f:
-            f.write(f"TODOD_URL=http://127.0.0.1:{self.port()}\nTODOD_USER={USER}\nTODOD_TOKEN={token}\n")
+def write_env(service):
+    run = os.path.join(service.directory, ".run")
+    os.makedirs(run)
+    with open(os.path.join(run, "env"), "w", encoding="utf-8") as f:
+        f.write(f"TODOD_URL=http://127.0.0.1:{service.port()}\nTODOD_USER={USER}\nTODOD_TOKEN={service.token(USER)}\n")
 
 
 def run_blocks(blocks, directory):
     """What each block of shell prints. They share variables and functions, as lines pasted into one shell do."""
     script = "".join(f"{block}\nprintf '%s\\n' '{MARK}'\n" for block in blocks)
-    result = subprocess.run(["bash", "-c", script], cwd=directory, env=Service.env(), text=True, stdin=subprocess.DEVNULL,
+    result = subprocess.run(["bash", "-c", script], cwd=directory, env=clean_env(), text=True, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     # curl's progress meter is no trouble; a message is.
     if result.returncode or re.search(r"^(bash|curl):", result.stderr, re.M):
@@ -189,10 +133,11 @@ def show(text, keys, stand_ins):
 def remake(page, binary):
     blocks = list(BLOCK.finditer(page))
     directory = tempfile.mkdtemp(prefix="todod-docs-")
-    service = Service(os.path.abspath(binary), directory)
+    service = Service(binary, directory)
     try:
-        service.start()
-        service.write_env()
+        service.start_database()
+        service.start_daemon()
+        write_env(service)
         printed = iter(run_blocks([b[3] for b in blocks if b[1] == "sh"], directory))
     finally:
         service.stop()

@@ -20,7 +20,10 @@
 	"r.id, r.task_id, r.remind_at, r.offset_minutes, r.channels, coalesce(r.channels, " \
 	"(SELECT p.channels FROM todod.preferences p WHERE p.user_id = $1), 6::smallint), " \
 	"r.status, r.sent_at, r.retry_count, r.last_error, r.version"
-#define REMINDERS_OF_TASK " LEFT JOIN todod.reminders r ON r.user_id = $1 AND r.task_id = t.id"
+/* OFFSET keeps the planner from reading all reminders of the user for a page of tasks. */
+#define REMINDERS_OF_TASK                                                                          \
+	" LEFT JOIN LATERAL (SELECT * FROM todod.reminders WHERE user_id = $1 AND task_id = t.id " \
+	"OFFSET 0) r ON true"
 
 enum {
 	COL_ID,
