@@ -32,12 +32,13 @@ enum { P_DUE_NONE = 14, N_PARAMS = P_DUE_NONE };
 	" AND ($13 IS NULL OR t.search @@ " SEARCHED ")"
 #define SEARCHED "(SELECT $13::tsquery)"
 
-#define LIST(key, after, dir)                                                                       \
-	"WITH m AS MATERIALIZED (SELECT t.id, " key " AS sort_key FROM todod.tasks t "              \
-	"WHERE t.user_id = $1" FILTER ") "                                                          \
-	"SELECT " TASK_COLUMNS ", page.sort_key, (SELECT count(*) FROM m) "                         \
-	"FROM (SELECT m.id, m.sort_key FROM m" after " ORDER BY m.sort_key " dir ", m.id " dir      \
-	" LIMIT $2) page JOIN todod.tasks t ON t.user_id = $1 AND t.id = page.id" REMINDERS_OF_TASK \
+#define LIST(key, after, dir)                                                           \
+	"SELECT " TASK_COLUMNS ", page.sort_key, page.total FROM "                      \
+	"(WITH m AS MATERIALIZED (SELECT t.id, " key " AS sort_key FROM todod.tasks t " \
+	"WHERE t.user_id = $1" FILTER ") "                                              \
+	"SELECT m.id, m.sort_key, (SELECT count(*) FROM m) AS total FROM m" after       \
+	" ORDER BY m.sort_key " dir ", m.id " dir " LIMIT $2) page "                    \
+	"JOIN todod.tasks t ON t.user_id = $1 AND t.id = page.id" REMINDERS_OF_TASK     \
 	" ORDER BY page.sort_key " dir ", page.id " dir
 
 #define AFTER(compare) " WHERE (m.sort_key, m.id) " compare " ($3, $4)"
