@@ -71,8 +71,9 @@ TEST_BINS := $(UNIT_BINS) $(REPLAY_BINS) $(TOOL_BINS)
 C_FILES = $(shell git ls-files '*.c' '*.h')
 FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
+CASES ?= 20000
 
-.PHONY: all objects tests fuzzers run-all check check-all unit oracle flow lint hdr-check fuzz fuzz-replay valgrind analyze \
+.PHONY: all objects tests fuzzers run-all check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
 	clang tidy coverage bench docs format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -138,10 +139,11 @@ $(B)/test/fuzz/%_replay: $(B)/test/fuzz/%_fuzzer.o $(B)/test/fuzz/replay.o $(LIB
 run-all: ## install what is missing, build, start everything with a PostgreSQL of its own, say how to use it
 	@scripts/run-all.sh
 
-check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan)
+check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan), Schemathesis
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
-	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow
+	@scripts/venv.sh
+	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow schemathesis
 
 check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
 	@$(SELF) check
@@ -150,6 +152,7 @@ check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, l
 	@$(SELF) tidy
 	@$(SELF) valgrind
 	@$(SELF) fuzz
+	@$(SELF) schemathesis
 	@$(SELF) coverage
 
 unit: deps ## unit tests under ASan and UBSan
@@ -164,6 +167,11 @@ flow: deps ## flow tests: the real daemon on a real PostgreSQL
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@$(PYTHON) test/run.py flow
+
+schemathesis: deps ## requests made up from the OpenAPI document, CASES=20000 of them
+	@scripts/venv.sh
+	@$(SELF) PROFILE=asan all
+	@$(PYTHON) test/run.py schemathesis=$(CASES)
 
 lint: deps ## layers, banned functions, headers alone, sizes, format, shell, YAML, secrets, requirements
 	@$(PYTHON) test/run.py lint

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
-lint  unit  oracle  vectors  fuzz-replay  flow  valgrind  fuzz=SECONDS
+lint  unit  oracle  vectors  fuzz-replay  flow  schemathesis[=CASES]  valgrind  fuzz=SECONDS
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -24,6 +24,7 @@ PG = os.path.join(ROOT, "scripts", "pg.sh")
 JOBS = max(2, os.cpu_count() or 2)
 UNIT_SECONDS = 300
 FLOW_SECONDS = 1500
+SCHEMATHESIS_SECONDS = 5400
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
                     ":detect_leaks=1:abort_on_error=0",
@@ -234,7 +235,23 @@ def vectors(tally, cluster, profile):
     tally.suite("vectors", right, failed, started, f" ({of - right} misread)")
 
 
-SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit, "fuzz-replay": fuzz_replay, "flow": flow, "valgrind": valgrind}
+def schemathesis(tally, cluster, profile, cases=1000):
+    """Requests made up from /openapi.json. A case is a request with its answer."""
+    started = time.monotonic()
+    env = dict(os.environ, TODOD_TEST_BUILD=os.path.join(ROOT, "build", profile))
+    status, output = run_program([sys.executable, "test/schemathesis/run.py", str(cases)], env, SCHEMATHESIS_SECONDS)
+    count = re.search(r"^schemathesis: (\d+) cases, (\d+) failures", output, re.M)
+    failed = int(count[2]) if count else 1
+    if status != 0 and failed == 0:
+        failed = 1
+    if failed:
+        show("schemathesis", output)
+    tally.suite("schemathesis", max(0, int(count[1]) - failed) if count else 0, failed, started)
+
+
+SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit,
+          "fuzz-replay": fuzz_replay, "flow": flow,
+          "schemathesis": schemathesis, "valgrind": valgrind}
 
 
 def main(arguments):
@@ -249,6 +266,8 @@ def main(arguments):
                 profile = value
             elif name == "fuzz":
                 fuzz(tally, int(value or "60"))
+            elif name == "schemathesis":
+                schemathesis(tally, cluster, profile, int(value or "1000"))
             elif name in SUITES:
                 SUITES[name](tally, cluster, profile)
             else:

@@ -65,8 +65,8 @@ ENVELOPE_KEYS = ["specversion", "id", "source", "type", "subject", "time", "data
 DATA_KEYS = ["event_id", "event_type", "user_id", "task_id", "timestamp", "sequence", "correlation_id", "causation_id",
              "metadata", "payload"]
 def check_event(text, event_id, topic, part, user, sequence):
+    """What a schema cannot say; against its schema each event is held when the session ends."""
     event = parse_json(text.encode())
-    validate(topic, event)
     data, payload = event["data"], event["data"]["payload"]
     assert list(event) == ENVELOPE_KEYS and list(data) == DATA_KEYS
     assert 0 <= part <= 15
