@@ -56,7 +56,7 @@ def table(shared_daemon, database, openapi, signing_key):
 
 @pytest.mark.parametrize("field, value", CASES, ids=lambda v: ascii(v)[:40])
 def test_bad_field(table, database, field, value):
-    """SE11: by POST, PUT and PATCH: 422 with a loc that names the field; not a row is written, not even the key's."""
+    """SE11, FT3: by POST, PUT and PATCH: 422 with a loc that names the field; not a row is written, not even the key's."""
     api, task, counts = table
     body = {"title": "t", "due_date": "2031-01-31", **BESIDE.get(field, {}), field: value}
     if field == "due_at":

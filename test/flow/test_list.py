@@ -181,6 +181,16 @@ def test_days_in_queries_are_the_users(api):
     assert api.list("?due_after=2031-06-01T06:00:00+02:00&order=asc") == [late, all_day], "a plus may come as it is"
 
 
+def test_tags_of_any_script_are_filtered_and_searched(api):
+    """FL7: letters, marks and digits of any script, space, `_ - .`; filters, and search in the same words, find the task."""
+    for tag in ("home", "\u6f22\u5b57", "\u05e2\u05d1\u05e8\u05d9\u05ea", "a b", "x_y-z.1", "\u0b95\u0bbf", "\u0661"):
+        task = api.create(f"about {tag}", tags=[tag])
+        text = urllib.parse.quote(tag)
+        assert api.list(f"?tag={text}") == [task] and task in api.list(f"?search={text}")
+        assert api.list(f"?tag={text}&search=about&sort=title&limit=3") == [task]
+    assert api.get(api.tasks + "?tag=a%2Fb").status == 422
+
+
 # ---- cursors ----
 
 CURSOR_QUERIES = ["sort=title", "sort=title&order=desc", "sort=priority", "tag=home", "status=pending", "search=m", "overdue=true",

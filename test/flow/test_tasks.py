@@ -179,7 +179,7 @@ def test_created_fields(api):
     ("low", "low"), ("medium", "medium"), ("high", "high"), ("urgent", "urgent"),
     ("critical", "urgent"), ("normal", "medium"), (None, "medium")])
 def test_priorities_and_their_old_names(api, sent, stored):
-    """AR14"""
+    """AR14, FT3: each of the four round trips."""
     assert api.create("p", priority=sent)["priority"] == stored
 
 
