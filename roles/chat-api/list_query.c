@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The query of a list: filter, order, and the place where a page begins. A cursor carries that
- * place and a hash of everything else, so that it fits no other list.
+ * place and a hash of it and of everything else: it fits no other list, and a part of it fits none.
  */
 #include "list_private.h"
 #include "base/base64.h"
@@ -221,8 +221,9 @@ static int parse_order(struct request *rq, struct task_order *order)
 	return 0;
 }
 
-/* Everything that makes this list another one than others. */
-static uint64_t list_scope(struct request *rq, const struct list_request *in)
+/* Everything that makes this list another one than others, and this place another one in it. */
+static uint64_t list_scope(struct request *rq, const struct list_request *in,
+			   const struct task_position *place)
 {
 	const struct task_filter *f = &in->query.filter;
 	struct buf *text = request_buf(rq, FILTER_TEXT_MAX);
@@ -239,15 +240,18 @@ static uint64_t list_scope(struct request *rq, const struct list_request *in)
 		buf_printf(text, "%.*s,", STR_ARGS(f->tag_keys[i]));
 	buf_append_char(text, ' ');
 	buf_append_str(text, f->search);
+	buf_printf(text, " %lld %lld ", (long long)place->number, (long long)place->id);
+	buf_append_str(text, place->text);
 	return hash_stable64(rq->user) ^ hash_stable64(buf_str(text));
 }
 
 struct str list_cursor(struct request *rq, const struct list_request *in,
 		       const struct task_position *last)
 {
-	struct str text = arena_printf(rq->arena, "%lld.%lld.%llu.%.*s", (long long)last->number,
-				       (long long)last->id, (unsigned long long)list_scope(rq, in),
-				       STR_ARGS(last->text));
+	struct str text =
+		arena_printf(rq->arena, "%lld.%lld.%llu.%.*s", (long long)last->number,
+			     (long long)last->id, (unsigned long long)list_scope(rq, in, last),
+			     STR_ARGS(last->text));
 	struct buf *out = request_buf(rq, 2 * CURSOR_TEXT_MAX);
 
 	if (text.p == NULL || out == NULL)
@@ -283,11 +287,11 @@ static bool decode_cursor(struct request *rq, const struct list_request *in, str
 	}
 	/* The place in words may hold anything, and is there even when it is empty. */
 	ret->text = rest;
-	if (!str_split(&rest, '.', &place))
+	if (!str_split(&rest, '.', &place) || str_parse_i64(part[0], &ret->number) < 0 ||
+	    str_parse_i64(part[1], &ret->id) < 0)
 		return false;
-	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)list_scope(rq, in));
-	return str_eq(part[2], str_from(scope)) && str_parse_i64(part[0], &ret->number) == 0 &&
-	       str_parse_i64(part[1], &ret->id) == 0 && is_place(&in->query, ret);
+	snprintf(scope, sizeof(scope), "%llu", (unsigned long long)list_scope(rq, in, ret));
+	return str_eq(part[2], str_from(scope)) && is_place(&in->query, ret);
 }
 
 static int parse_place(struct request *rq, struct list_request *ret)
