@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One text for all spellings of a JSON value: no white space, keys in byte order, strings with the
- * fewest escapes, whole numbers as digits (1e3 is 1000, -0 is 0). What passed through other
- * programs can so be compared by its bytes. Without fractions it is the text of Python's json.dumps
- * with sort_keys, ensure_ascii=False and separators=(',', ':'). (RFC 8785 orders keys by UTF-16 and
- * has one form for fractions; here keys go by bytes, and a number that is not whole keeps its
- * text.)
+ * fewest escapes, whole numbers as digits (1e3 is 1000, -0 is 0; past 21 digits the zeros at the
+ * end are counted: 1e21). What passed through other programs can so be compared by its bytes.
+ * Without fractions and such long numbers it is the text of Python's json.dumps with sort_keys,
+ * ensure_ascii=False and separators=(',', ':'). (RFC 8785 orders keys by UTF-16 and has one form
+ * for fractions; here keys go by bytes, and a number that is not whole keeps its text.)
  */
 #ifndef BASE_JSON_CANONICAL_H
 #define BASE_JSON_CANONICAL_H

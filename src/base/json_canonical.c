@@ -9,7 +9,6 @@
 
 #include "src/base/json_private.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,7 +16,7 @@ enum {
 	FIRST_MEMBERS = 16,
 	RETRY_AFTER_S = 1,
 	EXPONENT_LIMIT = 1000000000, /* past it only zero has a text that is short enough */
-	WHOLE_DIGITS_MAX = 309,	     /* of a double */
+	DIGITS_MAX = 21,	     /* of a whole number; with more, its last zeros are counted */
 };
 
 /* A member of an object that is being written. */
@@ -203,6 +202,18 @@ static void strip(struct number *n)
 	}
 }
 
+/* The zeros at the end of a whole number, or how many: a few bytes must not become hundreds. */
+static void put_zeros(struct buf *out, int64_t zeros, size_t digits_before)
+{
+	if (zeros > 0 && (int64_t)digits_before + zeros > DIGITS_MAX) {
+		buf_append_char(out, 'e');
+		buf_append_i64(out, zeros);
+		return;
+	}
+	for (; zeros > 0; zeros--)
+		buf_append_char(out, '0');
+}
+
 static void number(struct canonical *c)
 {
 	size_t start = c->at;
@@ -225,11 +236,9 @@ static void number(struct canonical *c)
 		buf_append_str(c->out, text);
 		return;
 	}
-	assert(n.scale < WHOLE_DIGITS_MAX); /* it fits into a double */
 	buf_append_str(c->out, n.whole);
 	buf_append_str(c->out, n.fraction);
-	for (int64_t i = 0; i < n.scale; i++)
-		buf_append_char(c->out, '0');
+	put_zeros(c->out, n.scale, n.whole.n + n.fraction.n);
 }
 
 /* ---- objects ---- */
