@@ -370,7 +370,7 @@ START_TEST(the_role_of_the_relay_reaches_nothing_else)
 		0);
 	ck_assert_int_eq(
 		pg_long("SELECT count(*) FROM pg_roles WHERE rolname = 'todod_relay' "
-			"AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolcanlogin)"),
+			"AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)"),
 		0);
 }
 END_TEST
