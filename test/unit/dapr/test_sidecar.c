@@ -5,6 +5,8 @@
  */
 #include "fake_sidecar.h"
 
+#include "test/unit/support/fail_alloc.h"
+
 /* ---- one call of each kind, for what they share ---- */
 
 static FIBER int call_publish(void)
@@ -584,6 +586,72 @@ START_TEST(bodies_too_long)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+START_TEST(made_without_memory)
+{
+	struct sidecar_config config = fake_config();
+	unsigned failed = 0;
+
+	if (!fail_alloc_works()) {
+		printf("sidecar: left out, allocations cannot be made to fail here\n");
+		return;
+	}
+	for (uint64_t nth = 1;; nth++) {
+		struct sidecar *s;
+
+		fail_alloc_arm(nth);
+		s = sidecar_new(&config);
+		if (!fail_alloc_disarm()) {
+			ck_assert_ptr_nonnull(s);
+			sidecar_free(s);
+			break;
+		}
+		failed++;
+		sidecar_free(s); /* of metrics it can do without */
+	}
+	ck_assert_uint_gt(failed, 3);
+}
+END_TEST
+
+/* Nobody listens, so that all memory that is asked for is the client's. */
+static void memory_fiber(void *arg)
+{
+	unsigned failed = 0;
+
+	(void)arg;
+	loopback_stop(&fake.server);
+	timer_stop(&fake.watcher); /* its assertions allocate */
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		ck_assert_int_eq(kinds[k].call(), -EAGAIN);
+		for (uint64_t nth = 1;; nth++) {
+			int r;
+
+			err = (struct err){ 0 };
+			fail_alloc_arm(nth);
+			r = kinds[k].call();
+			if (!fail_alloc_disarm())
+				break;
+			failed++;
+			ck_assert_msg(r == -ENOMEM || r == -EAGAIN || r == -ETIME, "%s: %d",
+				      kinds[k].name, r);
+			ck_assert_ptr_eq(err.kind, &ERR_UNAVAILABLE);
+			arena_reset(fake.arena);
+		}
+	}
+	ck_assert_uint_gt(failed, 100);
+	printf("sidecar: %u failed allocations within calls\n", failed);
+	ck_assert_int_eq(timer_start(&fake.watcher, 1), 0);
+}
+
+START_TEST(called_without_memory)
+{
+	if (!fail_alloc_works())
+		return;
+	on_fiber(memory_fiber);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sidecar");
@@ -608,6 +676,8 @@ int main(void)
 	tcase_add_test(tc, paths_of_versions);
 	tcase_add_test(tc, paths_not_known);
 	tcase_add_test(tc, bodies_too_long);
+	tcase_add_test(tc, made_without_memory);
+	tcase_add_test(tc, called_without_memory);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
