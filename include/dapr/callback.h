@@ -20,9 +20,9 @@ struct app;
 /* One event that was delivered. */
 struct delivery {
 	struct arena *arena;
-	struct str topic;	   /* as subscribed */
-	struct str body;	   /* as it came */
-	struct cloudevent event;   /* not of a raw subscription */
+	struct str topic;		   /* as subscribed */
+	struct str body;		   /* as it came */
+	struct cloudevent event;	   /* not of a raw subscription */
 	struct str key, partition, offset; /* the broker's, for logs; .p NULL: unknown */
 };
 

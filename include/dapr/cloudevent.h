@@ -15,15 +15,15 @@ struct cloudevent {
 	struct str id, type, source, time; /* not empty, but for time (.p NULL: none) */
 	struct str subject;		   /* .p NULL: none */
 	struct str traceparent;		   /* .p NULL: none, or all zeros, which means none */
-	struct str data;		   /* the bytes of the JSON value, as they stand in the event;
-					      .p NULL: none */
+	struct str data; /* the bytes of the JSON value, as they stand in the event;
+			    .p NULL: none */
 };
 
 enum { CLOUDEVENT_BODY_MAX = 4 * 1024 * 1024 };
 
-/* Views of the body and strings in the arena. -EINVAL with ERR_INVALID or ERR_BAD_REQUEST for what is
- * no event: no JSON, another specversion than 1.x, id, type or source missing or empty; data_base64
- * counts as no data. -ENOMEM. */
+/* Views of the body and strings in the arena. -EINVAL with ERR_INVALID or ERR_BAD_REQUEST for what
+ * is no event: no JSON, another specversion than 1.x, id, type or source missing or empty;
+ * data_base64 counts as no data. -ENOMEM. */
 int cloudevent_parse(struct arena *arena, struct str body, struct cloudevent *ret,
 		     struct err *reterr) MUST_CHECK;
 /*

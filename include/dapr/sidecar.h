@@ -3,8 +3,10 @@
  * The client of the Dapr sidecar's HTTP API (docs.dapr.io/reference/api), over net/http_client. One
  * per process. Every call has a deadline; nothing is retried here, because only the caller knows
  * what is safe to repeat. Errors: -EAGAIN with ERR_UNAVAILABLE where trying again later makes sense
- * (no connection, 5xx, 429, the sidecar is starting), -ETIME, -ECANCELED, -ENOMEM, -EINVAL where it
- * does not (the sidecar's words are in the error), and what each call adds.
+ * (no connection, 5xx, 429, the sidecar is starting, an answer that is none), -ETIME, -ECANCELED,
+ * -ENOMEM; -EINVAL where it does not (the sidecar's words are in the error), -EACCES where it is
+ * forbidden to this app, -EMSGSIZE for a body over SIDECAR_BODY_MAX, which is not sent; and what
+ * each call adds. Numbers in states and in the data of jobs pass through doubles: ids are strings.
  */
 #ifndef DAPR_SIDECAR_H
 #define DAPR_SIDECAR_H
@@ -22,13 +24,15 @@
 struct sidecar;
 
 /* Jobs and bulk publishing moved from /v1.0-alpha1/ to /v1.0/ in Dapr 1.18 and 1.17. AUTO asks the
- * sidecar's metadata once, in sidecar_ready_wait. */
+ * sidecar's metadata once, in sidecar_ready_wait or, without one, before the first such call. */
 enum sidecar_api { SIDECAR_API_AUTO, SIDECAR_API_STABLE, SIDECAR_API_ALPHA1 };
+
+enum { SIDECAR_BODY_MAX = 4 * 1024 * 1024 }; /* daprd's --max-body-size */
 
 struct sidecar_config {
 	struct loop *loop;
-	const char *url;   /* "http://127.0.0.1:3500" */
-	struct str token;  /* sent as dapr-api-token; empty: none */
+	const char *url;  /* "http://127.0.0.1:3500" */
+	struct str token; /* sent as dapr-api-token; empty: none */
 	enum sidecar_api api;
 	const char *pubsub;	  /* component names: "kafka-pubsub" */
 	const char *state_store;  /* "statestore" */
@@ -58,9 +62,9 @@ struct sidecar_entry {
 enum { SIDECAR_ENTRIES_MAX = 500 };
 
 /*
- * Publishes in bulk. 0: ret_published[i] says which the broker took; the others may be tried again
- * (one may be there twice then). < 0: none is known to be there. -EACCES: the topic is not this
- * app's to publish to.
+ * Publishes in bulk, up to SIDECAR_ENTRIES_MAX. 0: ret_published[i] says which the broker took, and
+ * if not all, *reterr why; the others may be tried again (one may be there twice then). < 0: none
+ * is known to be there. -EMSGSIZE: send fewer at a time.
  */
 FIBER int sidecar_publish_wait(struct sidecar *s, struct str topic,
 			       const struct sidecar_entry *entries, size_t n, bool *ret_published,
@@ -71,10 +75,13 @@ FIBER int sidecar_publish_wait(struct sidecar *s, struct str topic,
 struct sidecar_state {
 	bool found;
 	struct str value; /* JSON, in the arena */
-	struct str etag;
+	struct str etag;  /* .p NULL: the store has none */
 };
 
-/* key is encoded for the path. */
+/* "u/<user id, %-encoded>/<what>", the key of what belongs to a user; .p NULL: no memory. */
+struct str sidecar_user_key(struct arena *arena, struct str user_id, struct str what);
+/* A key is 1 to 512 bytes of UTF-8 without controls and "||" (-EINVAL); it is encoded for the path.
+ */
 FIBER int sidecar_state_get_wait(struct sidecar *s, struct arena *arena, struct str key,
 				 struct sidecar_state *ret, struct err *reterr) MUST_CHECK;
 /* etag .p NULL with first_write: only if the key is not there. etag set: only if it still has this
@@ -88,8 +95,8 @@ FIBER int sidecar_state_delete_wait(struct sidecar *s, struct str key, struct st
 
 /* ---- jobs ---- */
 
-/* A one-shot job at due_us (past: now), replacing one of that name; tried every retry_s until a 2xx.
- * name: [a-z0-9-]. data is one JSON value. */
+/* A one-shot job at due_us (past: now), replacing one of that name; tried every retry_s until a
+ * 2xx. name: [a-z0-9-]. data is one JSON value. */
 FIBER int sidecar_job_put_wait(struct sidecar *s, struct str name, int64_t due_us,
 			       struct str data_json, int64_t retry_s,
 			       struct err *reterr) MUST_CHECK;
@@ -99,12 +106,15 @@ FIBER int sidecar_job_delete_wait(struct sidecar *s, struct str name,
 
 /* ---- secrets, invocation ---- */
 
-/* One value of a secret; an empty one counts as missing: -ENOENT. -EACCES: not this app's. */
+/* One value of a secret; an empty one counts as missing: -ENOENT. */
 FIBER int sidecar_secret_wait(struct sidecar *s, struct arena *arena, struct str name,
 			      struct str key, struct str *ret, struct err *reterr) MUST_CHECK;
 /*
- * Calls another app. path begins with '/', with its query; headers as in http_call. The callee's
- * answer passes through; -EAGAIN also when the app cannot be reached, -EACCES when it may not be.
+ * Calls another app. path begins with '/', with its query; headers as in http_call, of which those
+ * that begin with "dapr-" stay here. The callee's answer passes through; -EAGAIN also when the app
+ * cannot be reached; -EINVAL with ERR_BAD_REQUEST for a path with dot segments. The sidecar may
+ * send a request again when a connection is lost: writes need an Idempotency-Key. ret->body is the
+ * caller's, also on failure.
  */
 FIBER int sidecar_invoke_wait(struct sidecar *s, const char *app_id, const char *method,
 			      struct str path, const char *const *headers, struct str body,
