@@ -73,6 +73,44 @@ void relay_holds_clear(struct relay_holds *h, struct str topic, struct str user_
 		*hold = h->v[--h->n];
 }
 
+size_t relay_holds_batch_max(struct relay_holds *h, struct str topic, size_t most)
+{
+	const struct relay_hold *hold = find(h, topic, STR(""));
+
+	return hold != NULL && hold->batch_max > 0 ? hold->batch_max : most;
+}
+
+bool relay_holds_narrow(struct relay_holds *h, struct str topic, size_t n, int64_t now_ms)
+{
+	struct relay_hold *hold = find(h, topic, STR(""));
+
+	if (hold == NULL)
+		hold = add(h, topic, STR(""), now_ms);
+	if (hold != NULL)
+		hold->batch_max = n > 1 ? n / 2 : 1;
+	return hold != NULL;
+}
+
+void relay_holds_widen(struct relay_holds *h, struct str topic, size_t most)
+{
+	struct relay_hold *hold = find(h, topic, STR(""));
+
+	if (hold == NULL)
+		return;
+	hold->batch_max *= 2;
+	hold->failures = 0;
+	hold->until_ms = 0;
+	if (hold->batch_max == 0 || hold->batch_max >= most)
+		*hold = h->v[--h->n];
+}
+
+bool relay_holds_topic_fails(struct relay_holds *h, struct str topic)
+{
+	const struct relay_hold *hold = find(h, topic, STR(""));
+
+	return hold != NULL && hold->failures > 0;
+}
+
 size_t relay_holds_list(struct relay_holds *h, int64_t now_ms,
 			struct outbox_hold ret[RELAY_HOLDS_MAX])
 {

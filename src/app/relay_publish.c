@@ -50,7 +50,6 @@ int relay_publisher_init(struct relay_publisher *p, struct sidecar *s)
 {
 	p->words = arena_new(WORDS_ARENA_MAX);
 	p->sidecar = s;
-	p->batch_max = SIDECAR_ENTRIES_MAX;
 	p->failed = metric_get(&FAILED, "");
 	p->held = metric_get(&HELD, "");
 	p->seconds = metric_get(&SECONDS, "");
@@ -144,8 +143,9 @@ static void settle(struct relay_publisher *p, const struct batch *b)
 	static const struct err REASON = { .text = "the broker did not take it" };
 	struct metric *published = published_of(b->topic);
 	size_t n_failed = 0, n_new = 0, first_new = 0;
+	bool topic_failed = relay_holds_topic_fails(&p->holds, b->topic);
 
-	relay_holds_clear(&p->holds, b->topic, STR(""));
+	relay_holds_widen(&p->holds, b->topic, SIDECAR_ENTRIES_MAX);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct outbox_event *e = b->events[i];
 
@@ -165,29 +165,34 @@ static void settle(struct relay_publisher *p, const struct batch *b)
 	metric_add(p->failed, n_failed);
 	if (n_new > 0)
 		warn_failed(b, n_new, b->entries[first_new].id, &REASON);
-	p->batch_max =
-		p->batch_max < SIDECAR_ENTRIES_MAX / 2 ? 2 * p->batch_max : SIDECAR_ENTRIES_MAX;
+	if (topic_failed)
+		log_info("outbox.topic_resumed", LOG_STR("topic", b->topic));
 }
 
-/* The sidecar refused the batch, or the broker did not answer. */
+/*
+ * None of the batch was taken. Alone it is that user's; of several, one may be to blame: smaller
+ * batches find it. What the topic as a whole may not, or takes too long for, makes the topic wait.
+ */
 static void settle_failure(struct relay_publisher *p, const struct batch *b, int result,
 			   const struct err *reason)
 {
+	bool is_alone = b->n == 1 && result != -EACCES;
+	bool is_news = !relay_holds_topic_fails(&p->holds, b->topic);
 	unsigned failures;
 
 	metric_add(p->failed, b->n);
-	if (result == -EINVAL && b->n > 1) {
-		p->batch_max = b->n / 2;
-		return;
-	}
-	failures = hold(p, b->topic, result == -EINVAL ? b->events[0]->user_id : STR(""));
-	if (failures == 1)
+	if (result != -EACCES && b->n > 1 &&
+	    relay_holds_narrow(&p->holds, b->topic, b->n, time_monotonic_ms()) &&
+	    (result == -EINVAL || result == -EMSGSIZE))
+		return; /* at once again, with fewer */
+	failures = hold(p, b->topic, is_alone ? b->events[0]->user_id : STR(""));
+	if (failures == 1 && is_news)
 		warn_failed(b, b->n, b->entries[0].id, reason);
 }
 
 /* The topic of the first event that is not taken yet, with as many of it as fit. */
-static int gather(const struct relay_publisher *p, struct arena *arena,
-		  const struct outbox_event *events, size_t n, bool *is_taken, struct batch *b)
+static int gather(struct relay_publisher *p, struct arena *arena, const struct outbox_event *events,
+		  size_t n, bool *is_taken, struct batch *b)
 {
 	size_t first = 0;
 
@@ -197,6 +202,7 @@ static int gather(const struct relay_publisher *p, struct arena *arena,
 	if (first == n)
 		return 0;
 	b->topic = events[first].topic;
+	size_t batch_max = relay_holds_batch_max(&p->holds, b->topic, SIDECAR_ENTRIES_MAX);
 	b->events = arena_alloc(arena, n * sizeof(struct outbox_event *));
 	b->entries = arena_alloc(arena, n * sizeof(*b->entries));
 	b->published = arena_calloc(arena, n, sizeof(*b->published));
@@ -209,7 +215,7 @@ static int gather(const struct relay_publisher *p, struct arena *arena,
 		if (is_taken[i] || !str_eq(e->topic, b->topic))
 			continue;
 		is_taken[i] = true; /* also when it does not fit: the next turn reads it again */
-		if (b->n >= p->batch_max ||
+		if (b->n >= batch_max ||
 		    (b->n > 0 && b->bytes + e->event.n > RELAY_BATCH_BYTES_MAX))
 			continue;
 		char *id = ids + b->n * UUID_TEXT_SIZE;
@@ -239,8 +245,8 @@ int relay_publish_wait(struct relay_publisher *p, struct arena *arena,
 			return r;
 		if (r == 0)
 			settle(p, &b);
-		else if (!sidecar_is_up(p->sidecar))
-			return -EAGAIN;
+		else if (r == -EAGAIN && !sidecar_is_up(p->sidecar))
+			return r;
 		else
 			settle_failure(p, &b, r, reterr);
 	}

@@ -17,8 +17,6 @@ enum { RELAY_BATCH_BYTES_MAX = 2 * 1024 * 1024 }; /* half of what a sidecar take
 struct relay_publisher {
 	struct sidecar *sidecar;
 	struct relay_holds holds;
-	size_t batch_max; /* halved when the sidecar refuses a batch, until the one that it is about
-			     stands alone */
 	struct outbox_ref done[OUTBOX_TURN_MAX]; /* published, not yet taken away */
 	size_t n_done;
 	struct arena *words; /* of one event, while it is logged */

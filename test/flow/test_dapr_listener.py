@@ -96,7 +96,7 @@ def test_subscriptions_are_those_described(call):
     assert described["crons"] == ["cron-test"] and described["jobs"] is True
     assert described["ports"]["dapr"] == described["ports"]["public"] + 200
     for s in told:
-        assert call("POST", s["route"], event()) == 200
+        assert call("POST", s["routes"]["default"], event()) == 200
     assert call("GET", "/dapr/config") == 404
 
 

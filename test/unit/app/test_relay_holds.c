@@ -59,9 +59,32 @@ START_TEST(keys_and_topics_are_apart)
 }
 END_TEST
 
+START_TEST(batches_shrink_and_grow)
+{
+	ck_assert_uint_eq(relay_holds_batch_max(&holds, STR("t"), 500), 500);
+	ck_assert(relay_holds_narrow(&holds, STR("t"), 9, 0));
+	ck_assert_uint_eq(relay_holds_batch_max(&holds, STR("t"), 500), 4);
+	ck_assert_uint_eq(relay_holds_batch_max(&holds, STR("u"), 500), 500);
+	ck_assert(!relay_holds_topic_fails(&holds, STR("t")));
+	relay_holds_add(&holds, STR("t"), STR(""), 0);
+	ck_assert(relay_holds_topic_fails(&holds, STR("t")));
+	ck_assert(relay_holds_narrow(&holds, STR("t"), 1, 0));
+	ck_assert_uint_eq(relay_holds_batch_max(&holds, STR("t"), 500), 1);
+	for (size_t n = 2; n < 500; n *= 2) {
+		relay_holds_widen(&holds, STR("t"), 500);
+		ck_assert(!relay_holds_topic_fails(&holds, STR("t")));
+		ck_assert_uint_eq(relay_holds_batch_max(&holds, STR("t"), 500), n);
+		ck_assert_uint_eq(relay_holds_list(&holds, 1, list), 0);
+	}
+	relay_holds_widen(&holds, STR("t"), 500);
+	ck_assert_uint_eq(holds.n, 0);
+	relay_holds_widen(&holds, STR("t"), 500);
+}
+END_TEST
+
 static unsigned add_numbered(int n, int64_t now_ms)
 {
-	char user[16];
+	char user[32];
 
 	snprintf(user, sizeof(user), "user-%d", n);
 	return relay_holds_add(&holds, STR("t"), str_from(user), now_ms);
@@ -95,6 +118,7 @@ int main(void)
 	tcase_add_test(t, pauses_double_up_to_a_bound);
 	tcase_add_test(t, a_hold_ends_and_is_remembered);
 	tcase_add_test(t, keys_and_topics_are_apart);
+	tcase_add_test(t, batches_shrink_and_grow);
 	tcase_add_test(t, a_full_table);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
