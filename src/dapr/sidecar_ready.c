@@ -152,7 +152,8 @@ static FIBER int ask_until(struct sidecar *s, int64_t deadline_ms, struct err *w
 			r = sidecar_decide_wait(s, why);
 		if (r == 0 || r == -ECANCELED)
 			return r;
-		if (deadline_ms - time_monotonic_ms() <= ASK_AGAIN_MS)
+		/* The last one has time for an answer, or its reason would tell nothing. */
+		if (deadline_ms - time_monotonic_ms() <= 2 * ASK_AGAIN_MS)
 			return -ETIME;
 		r = fiber_sleep(ASK_AGAIN_MS);
 		if (r < 0)
