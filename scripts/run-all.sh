@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make run-all`: from a checkout to a served task. Installs what is missing, builds, starts a private
 # PostgreSQL under .run/, migrates, starts the daemon, and says how to reach it. Ctrl-C or SIGTERM stops
-# everything started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 (operations: + 100).
+# everything started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 (operations: + 100,
+# callbacks of a sidecar: + 200).
 #
 # .run/env exists while it is ready: TODOD_URL, TODOD_OPS_URL, TODOD_USER, TODOD_TOKEN, TODOD_DATABASE_URL (the
 # superuser's). None of these may reach the daemon, which reads its keys from TODOD_* too.
@@ -54,6 +55,10 @@ write_config() {
 			database.migrate_url = $(scripts/pg.sh url "$run/pg" todod)
 			http.port = $port
 			ops.port = $ops_port
+			dapr.port = $dapr_port
+			# No sidecar, so no relay either; TODOD_DAPR_URL in the environment names one.
+			dapr.url =
+			database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)
 			auth.mode = builtin
 			auth.key_file = $run/key.pem
 		END
@@ -73,7 +78,7 @@ prepare_database() {
 		cat "$run/migrate.log" >&2
 		die 'todod migrate failed'
 	}
-	sql todod 'ALTER ROLE todod_api LOGIN'
+	sql todod 'ALTER ROLE todod_api LOGIN; ALTER ROLE todod_relay LOGIN'
 }
 
 # Returns when the daemon is ready; ends the script when it has ended.
@@ -126,9 +131,9 @@ print_welcome() {
 	END
 }
 
-[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65435 ]] ||
-	die "TODOD_PORT is '$port'; it must be a number from 1 to 65435"
-ops_port=$((port + 100))
+[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65335 ]] ||
+	die "TODOD_PORT is '$port'; it must be a number from 1 to 65335"
+ops_port=$((port + 100)) dapr_port=$((port + 200))
 [[ $user =~ ^[A-Za-z0-9._-]{1,64}$ ]] ||
 	die "TODOD_USER is '$user'; here it may have letters, digits, '.', '_' and '-'"
 
@@ -139,7 +144,7 @@ flock -n 9 || die "already running in this checkout; see .run/env, or stop it fi
 scripts/deps.sh build run
 make -s -j"$(nproc)" PROFILE=release all 9>&-
 
-for p in "$port" "$ops_port"; do
+for p in "$port" "$ops_port" "$dapr_port"; do
 	if port_is_taken "$p"; then
 		die "port $p is taken; choose another with: make run-all TODOD_PORT=$((port + 10))"
 	fi

@@ -14,6 +14,7 @@
 
 struct auth_verifier;
 struct db;
+struct sidecar;
 
 struct app;
 
@@ -22,6 +23,9 @@ const struct config *app_config(const struct app *app);
 /* NULL unless the role needs it. */
 struct db *app_db(struct app *app);
 struct auth_verifier *app_auth(struct app *app);
+struct sidecar *app_sidecar(struct app *app); /* also NULL when none is configured */
+/* Events were committed: the outbox relay of this process, if it has one, looks now. */
+void app_poke_relay(struct app *app);
 /* What the role keeps for its handlers. */
 void app_set_role_state(struct app *app, void *state);
 void *app_role_state(struct app *app);

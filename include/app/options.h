@@ -10,6 +10,8 @@
 
 struct jwt_key;
 
+#define APP_DEFAULT_PUBSUB "kafka-pubsub"
+
 /* Ends with a NULL name. */
 extern const struct config_key APP_OPTIONS[];
 

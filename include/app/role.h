@@ -8,6 +8,7 @@
 #define APP_ROLE_H
 
 #include "base/config.h"
+#include "dapr/callback.h"
 #include "base/err.h"
 #include "net/http_parser.h"
 
@@ -20,6 +21,8 @@ struct request;
 enum role_need {
 	NEED_DB = 1 << 0,   /* PostgreSQL */
 	NEED_AUTH = 1 << 1, /* keys to verify tokens */
+	NEED_DAPR = 1 << 2, /* a sidecar: the start waits for it */
+	WANT_DAPR = 1 << 3, /* a sidecar, but ready without one */
 };
 
 /* Handlers run on a fiber and answer exactly once by a reply function, also on failure. */
@@ -34,6 +37,10 @@ enum route_flag {
 	/* The handler never suspends and runs without a fiber: answered even when every fiber is in
 	   use. */
 	ROUTE_INLINE = 1 << 5,
+	/* On the Dapr listener: what the sidecar itself calls, with its token and for nobody else,
+	   with any type of body. */
+	ROUTE_CALLBACK = 1 << 6,
+	ROUTE_PROBE = 1 << 7, /* on the Dapr listener: asked often, by the sidecar, without token */
 };
 
 enum param_in { PARAM_QUERY, PARAM_HEADER, PARAM_PATH };
@@ -71,7 +78,7 @@ struct route {
 	route_handler_fn *handler;
 };
 
-enum { ROLE_OPS_PORT_OFFSET = 100 }; /* ops port = public port + this */
+enum { ROLE_OPS_PORT_OFFSET = 100, ROLE_DAPR_PORT_OFFSET = 200 }; /* from the public port */
 
 /* A JSON Schema that OpenAPI shows under components/schemas. */
 struct named_schema {
@@ -82,11 +89,18 @@ struct named_schema {
 struct role {
 	const char *name, *summary;
 	unsigned needs;
-	unsigned default_port;		    /* ops is +100 */
+	unsigned default_port;		    /* ops is +100, dapr +200 */
 	const struct route *routes;	    /* ends with a NULL pattern */
 	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a
 					       NULL name; NULL: none */
 	const struct config_key *config;    /* NULL: none beyond app's */
+	/* With NEED_DAPR or WANT_DAPR; each may be NULL. */
+	const struct subscription *subscriptions;
+	const struct cron *crons;
+	job_fn *job;
+	/* What peers reach by invocation, on the Dapr listener; tokens of users are checked as on
+	   the public one. */
+	const struct route *dapr_routes;
 	/* Everything app opened is ready. */
 	int (*start)(struct app *app, struct err *reterr);
 	void (*stop)(struct app *app);

@@ -61,6 +61,8 @@ enum json_kind {
 	JSON_KIND_OBJS,	       /* struct json_objs */
 	JSON_KIND_STRS_OR_OBJS, /* struct json_objs; a string stands for an object with the first
 				   field of the table, which is a JSON_KIND_STR */
+	JSON_KIND_RAW, /* struct json_str: the bytes of any value as they stand in the document, a
+			  view of it; for null, JSON_NULL and these bytes too */
 };
 
 struct json_field {

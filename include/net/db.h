@@ -37,6 +37,7 @@ struct db_config {
 	int64_t connect_timeout_ms;
 	bool prepare; /* false for transaction poolers: PQsendQueryParams, no session state */
 	const char *application_name;
+	const char *metrics_labels; /* of this pool, where there are several; NULL: none */
 	/* Told when the first fast connection comes up and when the last one is lost;
 	 * db_last_error then has the reason. May be NULL. */
 	void (*on_state)(bool up, void *arg);

@@ -23,11 +23,15 @@ struct http_call {
 	int64_t timeout_ms;	    /* whole call */
 	int64_t connect_timeout_ms;
 	size_t max_response_bytes;
+	const char *keep_header; /* name of the one header of the answer to keep; NULL: none */
 };
+
+enum { HTTP_KEPT_SIZE = 128 };
 
 struct http_response {
 	int status;
-	struct buf body; /* init by the callee, buf_done by the caller, also on failure */
+	char kept[HTTP_KEPT_SIZE]; /* what keep_header asked for; "": not there, or longer */
+	struct buf body;	   /* init by the callee, buf_done by the caller, also on failure */
 };
 
 /* At most max_calls at a time (more: -EAGAIN). NULL when out of memory. */

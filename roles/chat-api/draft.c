@@ -114,6 +114,7 @@ void draft_answer(struct draft *d, int status, const struct idempotency_key *key
 
 void reply_draft(struct request *rq, struct draft *d)
 {
+	app_poke_relay(rq->app);
 	if (d->answer.etag.p != NULL)
 		request_add_header(rq, "ETag", d->answer.etag);
 	if (d->answer.location.p != NULL)

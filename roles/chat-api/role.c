@@ -27,10 +27,11 @@ static void stop(struct app *app)
 const struct role ROLE_CHAT_API = {
 	.name = "chat-api",
 	.summary = "the task API",
-	.needs = NEED_DB | NEED_AUTH,
+	.needs = NEED_DB | NEED_AUTH | WANT_DAPR,
 	.default_port = 8000,
 	.routes = CHAT_API_ROUTES,
 	.schemas = CHAT_API_SCHEMAS,
+	.dapr_routes = CHAT_API_ROUTES,
 	.start = start,
 	.stop = stop,
 };

@@ -244,6 +244,7 @@ static FIBER int walk_step(struct request *rq, struct walk *w, bool *ret_done)
 	}
 	if (r < 0)
 		return r;
+	app_poke_relay(rq->app);
 	if (all) {
 		w->after_id = tasks[n - 1].id;
 	} else { /* some were changed by others: once more */

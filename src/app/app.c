@@ -11,11 +11,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
+#include "dapr_link_private.h"
 #include "loop/fiber.h"
 #include "loop/timer.h"
 #include "net/db.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "relay_private.h"
 #include "store/schema.h"
 
 #include <errno.h>
@@ -28,6 +30,10 @@
 enum {
 	DRAIN_POLL_MS = 20,
 	OPS_CONNECTIONS_MAX = 64,
+	DAPR_CONNECTIONS_MAX = 256,
+	DAPR_DESCRIPTORS = DAPR_CONNECTIONS_MAX + 64 + 1, /* and calls, and the relay's session */
+	RELAY_DB_DEPTH = 4,
+	FIBERS_KEPT = 64, /* for what is no user's: callbacks, the relay */
 	HTTP_CALLS_MAX = 16,
 	OTHER_DESCRIPTORS = 32,	     /* the loop's, the log's, a name server's ... */
 	PUBLIC_CONNECTIONS_MIN = 16, /* as http.max_connections */
@@ -45,7 +51,9 @@ struct app {
 	struct http_client *http_client;
 	struct jwks *jwks;
 	struct auth_verifier *auth;
-	struct db *db;
+	struct db *db, *relay_db;
+	struct dapr_link dapr;
+	struct relay *relay;
 	struct fiber_wait *db_wait; /* the start-up fiber, waiting for the first connection */
 	void *role_state;
 	bool role_started, is_started, is_draining;
@@ -77,6 +85,21 @@ struct db *app_db(struct app *app)
 struct auth_verifier *app_auth(struct app *app)
 {
 	return app->auth;
+}
+
+struct sidecar *app_sidecar(struct app *app)
+{
+	return app->dapr.sidecar;
+}
+
+const struct callbacks *app_callbacks(const struct app *app)
+{
+	return app->dapr.callbacks;
+}
+
+void app_poke_relay(struct app *app)
+{
+	relay_poke(app->relay);
 }
 
 void app_set_role_state(struct app *app, void *state)
@@ -118,6 +141,7 @@ static unsigned public_connections_max(const struct app *app)
 	const struct config *c = app->config;
 	int64_t max = config_i64(c, "http.max_connections");
 	int64_t others = OPS_CONNECTIONS_MAX + HTTP_CALLS_MAX + OTHER_DESCRIPTORS +
+			 (app->dapr.sidecar != NULL ? DAPR_DESCRIPTORS : 0) +
 			 config_i64(c, "database.connections") +
 			 config_i64(c, "database.slow_connections");
 	struct rlimit limit;
@@ -132,54 +156,81 @@ static unsigned public_connections_max(const struct app *app)
 	return (unsigned)max;
 }
 
-static int listen_on(struct app *app, const char *address_key, uint16_t port, struct dispatcher *d,
-		     bool is_public, struct http_server **ret, struct err *reterr)
+static struct http_server_config server_config(const struct app *app, const char *address_key,
+					       uint16_t port, unsigned max_connections)
 {
 	const struct config *c = app->config;
-	struct http_server_config config = {
+
+	return (struct http_server_config){
 		.loop = app->loop,
 		.address = config_str(c, address_key).p,
 		.port = port,
-		.max_connections = is_public ? public_connections_max(app) : OPS_CONNECTIONS_MAX,
+		.max_connections = max_connections,
 		.head_timeout_ms = config_i64(c, "http.head_timeout"),
 		.body_timeout_ms = config_i64(c, "http.body_timeout"),
 		.idle_timeout_ms = config_i64(c, "http.idle_timeout"),
 		.write_timeout_ms = config_i64(c, "http.write_timeout"),
 		.arena_bytes = REQUEST_ARENA_BYTES,
-		.metrics_label = is_public ? "public" : "ops",
 	};
+}
 
-	dispatcher_bind(d, &config);
-	int r = http_server_new(&config, ret, reterr);
+static void log_listening(const struct http_server_config *config, const struct http_server *s)
+{
+	log_info("http.listening", LOG_CSTR("listener", config->metrics_label),
+		 LOG_CSTR("address", config->address), LOG_I64("port", http_server_port(s)));
+}
+
+static int listen_on(struct http_server_config *config, const char *name, struct dispatcher *d,
+		     struct http_server **ret, struct err *reterr)
+{
+	config->metrics_label = name;
+	dispatcher_bind(d, config);
+	int r = http_server_new(config, ret, reterr);
 	if (r == 0)
-		log_info("http.listening", LOG_CSTR("listener", config.metrics_label),
-			 LOG_CSTR("address", config.address),
-			 LOG_I64("port", http_server_port(*ret)));
+		log_listening(config, *ret);
 	return r;
 }
 
 static int open_ops(struct app *app, struct err *reterr)
 {
 	static const struct route *const TABLES[] = { OPS_ROUTES };
+	static const struct listener_rules RULES = { .name = "ops", .fibers_max = FIBER_MAX };
 
-	app->ops_dispatcher = dispatcher_new(app, "ops", TABLES, ARRAY_SIZE(TABLES));
+	app->ops_dispatcher = dispatcher_new(app, &RULES, TABLES, ARRAY_SIZE(TABLES));
 	if (app->ops_dispatcher == NULL)
 		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
 	uint16_t port = port_of(app, "ops.port", app->role->default_port + ROLE_OPS_PORT_OFFSET);
-	return listen_on(app, "ops.address", port, app->ops_dispatcher, false, &app->ops_server,
-			 reterr);
+	struct http_server_config config =
+		server_config(app, "ops.address", port, OPS_CONNECTIONS_MAX);
+	return listen_on(&config, RULES.name, app->ops_dispatcher, &app->ops_server, reterr);
 }
 
 static int open_public(struct app *app, struct err *reterr)
 {
+	static const struct listener_rules RULES = { .name = "public",
+						     .fibers_max = FIBER_MAX - FIBERS_KEPT };
 	const struct route *const tables[] = { HEALTH_ROUTES, OPENAPI_ROUTES, app->role->routes };
 
-	app->public_dispatcher = dispatcher_new(app, "public", tables, ARRAY_SIZE(tables));
+	app->public_dispatcher = dispatcher_new(app, &RULES, tables, ARRAY_SIZE(tables));
 	if (app->public_dispatcher == NULL)
 		return err_set(reterr, &ERR_UNAVAILABLE, NULL, "out of memory");
 	uint16_t port = port_of(app, "http.port", app->role->default_port);
-	return listen_on(app, "http.address", port, app->public_dispatcher, true,
-			 &app->public_server, reterr);
+	struct http_server_config config =
+		server_config(app, "http.address", port, public_connections_max(app));
+	return listen_on(&config, RULES.name, app->public_dispatcher, &app->public_server, reterr);
+}
+
+static int open_dapr_listener(struct app *app, struct err *reterr)
+{
+	struct http_server_config config = server_config(
+		app, "dapr.address",
+		port_of(app, "dapr.port", app->role->default_port + ROLE_DAPR_PORT_OFFSET),
+		DAPR_CONNECTIONS_MAX);
+	int r = dapr_link_listen(&app->dapr, app, &config, reterr);
+
+	if (r == 0)
+		log_listening(&config, app->dapr.server);
+	return r;
 }
 
 static int open_auth(struct app *app, struct err *reterr)
@@ -224,12 +275,13 @@ static void on_db_state(bool up, void *arg)
 		fiber_wake(app->db_wait, 0);
 }
 
-static int open_db(struct app *app, struct err *reterr)
+static struct db_config db_config_of(const struct app *app, const char *url_key)
 {
 	const struct config *c = app->config;
-	const struct db_config config = {
+
+	return (struct db_config){
 		.loop = app->loop,
-		.url = config_str(c, "database.url").p,
+		.url = config_str(c, url_key).p,
 		.fast_connections = (unsigned)config_i64(c, "database.connections"),
 		.fast_depth = (unsigned)config_i64(c, "database.depth"),
 		.slow_connections = (unsigned)config_i64(c, "database.slow_connections"),
@@ -238,11 +290,34 @@ static int open_db(struct app *app, struct err *reterr)
 		.connect_timeout_ms = config_i64(c, "database.connect_timeout"),
 		.prepare = config_bool(c, "database.prepare"),
 		.application_name = app->role->name,
-		.on_state = on_db_state,
-		.on_state_arg = app,
 	};
+}
 
+static int open_db(struct app *app, struct err *reterr)
+{
+	struct db_config config = db_config_of(app, "database.url");
+
+	config.on_state = on_db_state;
+	config.on_state_arg = app;
 	return db_new(&config, &app->db, reterr);
+}
+
+/* Where a sidecar and the relay's own access to the database are configured. */
+static int open_relay(struct app *app, struct err *reterr)
+{
+	struct db_config config = db_config_of(app, "database.relay_url");
+
+	if (config_str(app->config, "database.relay_url").n == 0)
+		return 0;
+	config.fast_connections = 1;
+	config.fast_depth = RELAY_DB_DEPTH;
+	config.slow_connections = 0;
+	config.metrics_labels = "pool=\"relay\"";
+	int r = db_new(&config, &app->relay_db, reterr);
+	if (r < 0)
+		return r;
+	app->relay = relay_new(app->loop, app->relay_db, app->dapr.sidecar);
+	return app->relay != NULL ? 0 : err_unavailable(reterr, 1, "out of memory");
 }
 
 /* Waits until the database answers, telling now and then why it does not. */
@@ -298,12 +373,27 @@ static void fail(struct app *app, int exit_code, const struct err *e)
 	loop_stop(app->loop);
 }
 
+static FIBER int wait_for_sidecar(struct app *app, struct err *reterr)
+{
+	struct err why = { .text = "" };
+	int r = sidecar_ready_wait(app->dapr.sidecar, config_i64(app->config, "dapr.start_timeout"),
+				   &why);
+
+	if (r == 0)
+		log_info("sidecar.up", LOG_STR("url", config_str(app->config, "dapr.url")));
+	return r < 0 ? err_unavailable(reterr, 0, "the sidecar is not ready: %s; check dapr.url",
+				       why.text)
+		     : 0;
+}
+
 static FIBER void start_up(void *arg)
 {
 	struct app *app = arg;
 	struct err err = { 0 };
 
-	int r = app->db != NULL ? wait_for_database(app, &err) : 0;
+	int r = app->role->needs & NEED_DAPR ? wait_for_sidecar(app, &err) : 0;
+	if (r == 0 && app->db != NULL)
+		r = wait_for_database(app, &err);
 	if (app->is_draining)
 		return;
 	if (r < 0) {
@@ -315,7 +405,9 @@ static FIBER void start_up(void *arg)
 		return;
 	}
 	app->role_started = true;
-	if (open_public(app, &err) < 0) {
+	if ((app->dapr.sidecar != NULL && open_dapr_listener(app, &err) < 0) ||
+	    open_public(app, &err) < 0 ||
+	    (app->relay != NULL && relay_start(app->relay, &err) < 0)) {
 		fail(app, EX_UNAVAILABLE, &err);
 		return;
 	}
@@ -324,10 +416,16 @@ static FIBER void start_up(void *arg)
 	log_flush();
 }
 
+/* When nobody is served any more, the relay publishes what is left and ends too. */
 static bool is_drained(const struct app *app)
 {
-	return (app->public_server == NULL || http_server_connections(app->public_server) == 0) &&
-	       fiber_count() == 0;
+	unsigned relays = relay_is_running(app->relay);
+
+	if ((app->public_server != NULL && http_server_connections(app->public_server) > 0) ||
+	    dapr_link_connections(&app->dapr) > 0 || fiber_count() > relays)
+		return false;
+	relay_stop(app->relay);
+	return fiber_count() == 0;
 }
 
 static void drain_step(void *arg)
@@ -359,6 +457,7 @@ static void on_stop_signal(void *arg)
 		 LOG_I64("grace_ms", config_i64(app->config, "http.drain_timeout")));
 	app->is_draining = true;
 	app->drain_until_ms = time_monotonic_ms() + config_i64(app->config, "http.drain_timeout");
+	dapr_link_drain(&app->dapr);
 	if (app->public_server != NULL)
 		http_server_drain(app->public_server);
 	else
@@ -387,6 +486,12 @@ static int open_all(struct app *app, struct err *reterr)
 		r = open_auth(app, reterr);
 	if (r == 0 && (app->role->needs & NEED_DB))
 		r = open_db(app, reterr);
+	if (r == 0 && (app->role->needs & (NEED_DAPR | WANT_DAPR)) &&
+	    config_str(app->config, "dapr.url").n > 0) {
+		r = dapr_link_open(&app->dapr, app, reterr);
+		if (r == 0)
+			r = open_relay(app, reterr);
+	}
 	if (r == 0)
 		r = fiber_spawn(app->loop, "start", start_up, app, NULL, NULL);
 	return r;
@@ -396,8 +501,12 @@ static void close_all(struct app *app)
 {
 	http_server_free(app->public_server);
 	dispatcher_free(app->public_dispatcher);
+	dapr_link_close_listener(&app->dapr);
 	if (app->role_started && app->role->stop != NULL)
 		app->role->stop(app);
+	relay_free(app->relay);
+	dapr_link_close(&app->dapr);
+	db_free(app->relay_db);
 	db_free(app->db);
 	auth_verifier_free(app->auth);
 	jwks_free(app->jwks);

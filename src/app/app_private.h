@@ -30,8 +30,19 @@ int route_param_index(const struct route *route, const char *name);
  * counts. */
 struct dispatcher;
 
-/* Tables end with a NULL pattern and outlive the dispatcher. NULL when out of memory. */
-struct dispatcher *dispatcher_new(struct app *app, const char *listener,
+/* What a listener has of its own. */
+struct listener_rules {
+	const char *name;    /* in metrics and logs */
+	bool unknown_is_bug; /* a path or method that no route takes is 500 instead of 404 and 405
+			      */
+	/* Beside what the route asks for; NULL: everybody may come this far. */
+	int (*admit)(struct app *app, const struct request *rq, struct err *reterr);
+	unsigned fibers_max; /* past that many in the process: 503 */
+};
+
+/* Rules and tables outlive the dispatcher; tables end with a NULL pattern. NULL when out of memory.
+ */
+struct dispatcher *dispatcher_new(struct app *app, const struct listener_rules *rules,
 				  const struct route *const *tables, size_t n_tables);
 void dispatcher_free(struct dispatcher *d);
 /* Fills the callbacks of a server's configuration. */
@@ -49,5 +60,15 @@ extern const struct route OPS_ROUTES[];
 extern const struct route OPENAPI_ROUTES[];
 
 const struct role *app_role(const struct app *app);
+struct callbacks;
+/* NULL without a Dapr listener. */
+const struct callbacks *app_callbacks(const struct app *app);
+
+/* Since its head was complete. */
+int64_t request_age_us(const struct request *rq);
+/* The trace of a W3C traceparent of version 00; false, and *ret untouched, when there is none. */
+bool trace_id_read(struct str traceparent, char ret[33]);
+/* false, and *ret untouched, for what is unfit for logs and headers. */
+bool correlation_id_read(struct str given, char ret[129]);
 
 #endif

@@ -6,13 +6,16 @@
 #include "app/options.h"
 #include "app_private.h"
 #include "base/json.h"
+#include "callbacks_private.h"
 
 static void write_needs(struct json_out *o, const struct role *role)
 {
 	static const struct {
 		unsigned need;
 		struct str name;
-	} NEEDS[] = { { NEED_DB, STR_INIT("database") }, { NEED_AUTH, STR_INIT("auth") } };
+	} NEEDS[] = { { NEED_DB, STR_INIT("database") },
+		      { NEED_AUTH, STR_INIT("auth") },
+		      { NEED_DAPR | WANT_DAPR, STR_INIT("dapr") } };
 
 	json_key(o, STR("needs"));
 	json_begin_array(o);
@@ -25,7 +28,7 @@ static void write_needs(struct json_out *o, const struct role *role)
 
 static void write_routes(struct json_out *o, const struct route *routes, const char *listener)
 {
-	for (const struct route *r = routes; r->pattern != NULL; r++) {
+	for (const struct route *r = routes; r != NULL && r->pattern != NULL; r++) {
 		json_begin_object(o);
 		json_key_str(o, STR("listener"), str_from(listener));
 		json_key_str(o, STR("method"), str_from(http_method_name(r->method)));
@@ -36,6 +39,27 @@ static void write_routes(struct json_out *o, const struct route *routes, const c
 		json_key_str(o, STR("summary"), str_from(r->summary));
 		json_end_object(o);
 	}
+}
+
+/* What the sidecar is told, and what it calls. */
+static void write_callbacks(struct json_out *o, const struct role *role)
+{
+	struct buf list;
+
+	json_key_bool(o, STR("waits_for_sidecar"), role->needs & NEED_DAPR);
+	buf_init(&list, SUBSCRIPTIONS_JSON_MAX);
+	role_subscriptions(role, APP_DEFAULT_PUBSUB, &list);
+	if (buf_status(&list) < 0)
+		o->buf->failed = true;
+	else
+		json_key_raw(o, STR("subscriptions"), buf_str(&list));
+	buf_done(&list);
+	json_key(o, STR("crons"));
+	json_begin_array(o);
+	for (const struct cron *c = role->crons; c != NULL && c->name != NULL; c++)
+		json_str(o, str_from(c->name));
+	json_end_array(o);
+	json_key_bool(o, STR("jobs"), role->job != NULL);
 }
 
 static void write_keys(struct json_out *o, const struct config_key *keys)
@@ -63,13 +87,17 @@ void role_describe(const struct role *role, struct buf *out)
 	json_begin_object(&o);
 	json_key_i64(&o, STR("public"), role->default_port);
 	json_key_i64(&o, STR("ops"), role->default_port + ROLE_OPS_PORT_OFFSET);
+	if (role->needs & (NEED_DAPR | WANT_DAPR))
+		json_key_i64(&o, STR("dapr"), role->default_port + ROLE_DAPR_PORT_OFFSET);
 	json_end_object(&o);
+	write_callbacks(&o, role);
 	json_key(&o, STR("routes"));
 	json_begin_array(&o);
 	write_routes(&o, HEALTH_ROUTES, "public");
 	write_routes(&o, OPENAPI_ROUTES, "public");
 	write_routes(&o, role->routes, "public");
 	write_routes(&o, OPS_ROUTES, "ops");
+	write_routes(&o, role->dapr_routes, "dapr");
 	json_end_array(&o);
 	json_key(&o, STR("configuration"));
 	json_begin_array(&o);

@@ -39,6 +39,7 @@ struct dispatch_entry {
 
 struct dispatcher {
 	struct app *app;
+	const struct listener_rules *rules;
 	struct dispatch_entry unmatched; /* no route: bad heads, 404, 405 */
 	size_t n;
 	struct dispatch_entry entries[];
@@ -67,7 +68,7 @@ static void entry_init(struct dispatch_entry *e, const char *listener, const str
 	e->seconds = metric_get(&SECONDS, labels);
 }
 
-struct dispatcher *dispatcher_new(struct app *app, const char *listener,
+struct dispatcher *dispatcher_new(struct app *app, const struct listener_rules *rules,
 				  const struct route *const *tables, size_t n_tables)
 {
 	size_t n = 0;
@@ -80,10 +81,11 @@ struct dispatcher *dispatcher_new(struct app *app, const char *listener,
 	if (d == NULL)
 		return NULL;
 	d->app = app;
-	entry_init(&d->unmatched, listener, NULL);
+	d->rules = rules;
+	entry_init(&d->unmatched, rules->name, NULL);
 	for (size_t i = 0; i < n_tables; i++) {
 		for (const struct route *r = tables[i]; r->pattern != NULL; r++)
-			entry_init(&d->entries[d->n++], listener, r);
+			entry_init(&d->entries[d->n++], rules->name, r);
 	}
 	return d;
 }
@@ -93,17 +95,28 @@ void dispatcher_free(struct dispatcher *d)
 	free(d);
 }
 
-/* What the client calls the request, if it is fit for logs and headers; else an id of our own. */
-static void set_correlation_id(struct request *rq)
+int64_t request_age_us(const struct request *rq)
 {
-	struct str given = request_header(rq, "X-Request-Id");
-	bool is_fit = given.p != NULL && given.n >= 1 && given.n < sizeof(rq->log.correlation_id);
+	return monotonic_us() - rq->started_us;
+}
+
+bool correlation_id_read(struct str given, char ret[129])
+{
+	bool is_fit = given.p != NULL && given.n >= 1 && given.n < 129;
 
 	for (size_t i = 0; is_fit && i < given.n; i++)
 		is_fit = given.p[i] > 0x20 && given.p[i] < 0x7f;
-	if (is_fit) {
-		memcpy(rq->log.correlation_id, given.p, given.n);
-	} else {
+	if (!is_fit)
+		return false;
+	memcpy(ret, given.p, given.n);
+	ret[given.n] = '\0';
+	return true;
+}
+
+/* What the client calls the request, if it is fit for logs and headers; else an id of our own. */
+static void set_correlation_id(struct request *rq)
+{
+	if (!correlation_id_read(request_header(rq, "X-Request-Id"), rq->log.correlation_id)) {
 		struct uuid id = uuid_v7();
 		uuid_format(&id, rq->log.correlation_id);
 	}
@@ -118,20 +131,25 @@ static bool is_lower_hex(struct str s)
 	return true;
 }
 
-/* The trace of a W3C traceparent of version 00 (version-trace-span-flags), or a new one. All zeros
- * means there is none. */
-static void set_trace_id(struct request *rq)
+/* version-trace-span-flags; all zeros means there is none. */
+bool trace_id_read(struct str given, char ret[33])
 {
 	static const char ZEROS[] = "00000000000000000000000000000000";
-	struct str given = request_header(rq, "traceparent");
 
-	if (given.n == 55 && str_starts(given, STR("00-")) && given.p[35] == '-') {
-		struct str trace = { given.p + 3, 32 };
-		if (is_lower_hex(trace) && !str_eq(trace, STR(ZEROS))) {
-			memcpy(rq->log.trace_id, trace.p, trace.n);
-			return;
-		}
-	}
+	if (given.n != 55 || !str_starts(given, STR("00-")) || given.p[35] != '-')
+		return false;
+	struct str trace = { given.p + 3, 32 };
+	if (!is_lower_hex(trace) || str_eq(trace, STR(ZEROS)))
+		return false;
+	memcpy(ret, trace.p, trace.n);
+	ret[trace.n] = '\0';
+	return true;
+}
+
+static void set_trace_id(struct request *rq)
+{
+	if (trace_id_read(request_header(rq, "traceparent"), rq->log.trace_id))
+		return;
 	struct uuid id = uuid_v7();
 	uuid_format_hex(&id, rq->log.trace_id);
 }
@@ -158,6 +176,12 @@ static int refuse_method(struct dispatcher *d, struct request *rq, const struct 
 	struct str params[REQUEST_MAX_PARAMS];
 	struct str allow = { NULL, 0 };
 
+	if (d->rules->unknown_is_bug) {
+		log_error("http.unknown_route", LOG_CSTR("listener", d->rules->name),
+			  LOG_CSTR("method", http_method_name(rq->http->head.method)),
+			  LOG_STR("path", rq->http->head.path));
+		return err_set(reterr, &ERR_INTERNAL, NULL, "there is no route for this");
+	}
 	for (size_t i = 0; i < d->n; i++) {
 		const struct route *r = d->entries[i].route;
 		if (!route_matches(r, path, rq->arena, params))
@@ -248,7 +272,7 @@ static int check_content(const struct request *rq, struct err *reterr)
 {
 	const struct http_head *head = &rq->http->head;
 
-	if (rq->route->body_max == 0)
+	if (rq->route->body_max == 0 || (rq->route->flags & ROUTE_CALLBACK))
 		return 0;
 	if (!head->chunked && !head->has_content_length &&
 	    !(rq->route->flags & ROUTE_OPTIONAL_BODY))
@@ -273,7 +297,9 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 	int r = find_route(d, rq, reterr);
 	if (r < 0)
 		return r;
-	if (!(rq->route->flags & ROUTE_INLINE) && fiber_count() >= FIBER_MAX)
+	if (d->rules->admit != NULL && d->rules->admit(d->app, rq, reterr) < 0)
+		return -EACCES;
+	if (!(rq->route->flags & ROUTE_INLINE) && fiber_count() >= d->rules->fibers_max)
 		return err_unavailable(reterr, RETRY_AFTER_OVERLOAD_S,
 				       "too many requests are under way");
 	r = check_caller(d, rq, reterr);
@@ -353,6 +379,12 @@ static void on_done(struct http_request *http, int status, uint64_t bytes_sent, 
 		rq != NULL && rq->entry != NULL ? rq->entry : &d->unmatched;
 	int64_t took_us = rq != NULL ? monotonic_us() - rq->started_us : 0;
 	struct str user = { NULL, 0 };
+	/* Callbacks have a line of their own. */
+	enum log_level level = e->route != NULL &&
+					       (e->route->flags & (ROUTE_CALLBACK | ROUTE_PROBE)) &&
+					       status < 400
+				       ? LOG_DEBUG
+				       : LOG_INFO;
 
 	if (rq != NULL)
 		user = rq->user;
@@ -361,11 +393,11 @@ static void on_done(struct http_request *http, int status, uint64_t bytes_sent, 
 		metric_add(e->requests[status / 100], 1);
 	metric_observe(e->seconds, (double)took_us / 1e6);
 	const struct log_context *before = log_context_swap(rq != NULL ? &rq->log : NULL);
-	log_info("http.request", LOG_CSTR("method", http_method_name(http->head.method)),
-		 LOG_CSTR("route", e->route != NULL ? e->route->operation : "none"),
-		 LOG_I64("status", status), LOG_I64("took_us", took_us),
-		 LOG_I64("bytes", (int64_t)bytes_sent), LOG_STR("user_id", user),
-		 LOG_STR("peer", http->peer));
+	LOG_AT(level, "http.request", LOG_CSTR("method", http_method_name(http->head.method)),
+	       LOG_CSTR("route", e->route != NULL ? e->route->operation : "none"),
+	       LOG_I64("status", status), LOG_I64("took_us", took_us),
+	       LOG_I64("bytes", (int64_t)bytes_sent), LOG_STR("user_id", user),
+	       LOG_STR("peer", http->peer));
 	log_context_swap(before);
 }
 

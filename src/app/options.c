@@ -59,6 +59,32 @@ const struct config_key APP_OPTIONS[] = {
 	{ "database.prepare", CONFIG_BOOL, "true", 0, 0, NULL, 0,
 	  "prepared statements; false behind a transaction pooler" },
 
+	{ "database.relay_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "the same database as the role todod_relay: this process publishes events; empty: another one does" },
+
+	{ "dapr.url", CONFIG_STRING, "http://127.0.0.1:3500", 0, 1024, NULL, 0,
+	  "the sidecar's HTTP API; empty: there is none" },
+	{ "dapr.api", CONFIG_CHOICE, "auto", 0, 0, "auto|stable|alpha1", 0,
+	  "paths of jobs and bulk publishing: stable since Dapr 1.18 and 1.17; auto asks the sidecar" },
+	{ "dapr.token_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "file with the token that is sent to the sidecar (its DAPR_API_TOKEN); empty: none" },
+	{ "dapr.app_token_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "file with the token that the sidecar must send (its APP_API_TOKEN); empty: none is asked for" },
+	{ "dapr.pubsub", CONFIG_STRING, APP_DEFAULT_PUBSUB, 1, 128, NULL, CONFIG_REQUIRED,
+	  "name of the pub/sub component" },
+	{ "dapr.state_store", CONFIG_STRING, "statestore", 1, 128, NULL, CONFIG_REQUIRED,
+	  "name of the state store component" },
+	{ "dapr.secret_store", CONFIG_STRING, "secrets", 1, 128, NULL, CONFIG_REQUIRED,
+	  "name of the secret store component" },
+	{ "dapr.address", CONFIG_STRING, "127.0.0.1", 2, 45, NULL, CONFIG_REQUIRED,
+	  "numeric address of the listener that the sidecar calls" },
+	{ "dapr.port", CONFIG_I64, "-1", -1, 65535, NULL, 0,
+	  "port of the listener that the sidecar calls; -1 is the role's port + 200, 0 any free one" },
+	{ "dapr.start_timeout", CONFIG_DURATION_MS, "60s", 100, 60 * MINUTE, NULL, 0,
+	  "at start: how long a role that needs the sidecar waits for it before exit code 69" },
+	{ "dapr.timeout", CONFIG_DURATION_MS, "5s", 100, 5 * MINUTE, NULL, 0,
+	  "longest a call of the sidecar may take" },
+
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
 	{ "auth.key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
@@ -104,10 +130,36 @@ static int check_address(const struct config *c, const char *key, struct buf *ou
 	return 1;
 }
 
+static bool is_loopback(struct str address)
+{
+	return str_starts(address, STR("127.")) || str_eq(address, STR("::1"));
+}
+
+static int check_dapr(const struct config *c, const struct role *role, struct buf *out)
+{
+	int n = check_address(c, "dapr.address", out);
+
+	if (role == NULL || !(role->needs & (NEED_DAPR | WANT_DAPR)))
+		return n;
+	bool has_url = config_str(c, "dapr.url").n > 0;
+	if (!has_url && (role->needs & NEED_DAPR)) {
+		buf_printf(out, "dapr.url: must be set: %s works by its sidecar\n", role->name);
+		n++;
+	}
+	if (has_url && config_str(c, "dapr.app_token_file").n == 0 &&
+	    !is_loopback(config_str(c, "dapr.address"))) {
+		buf_printf(out, "dapr.app_token_file: must be set when dapr.address is not "
+				"loopback: others than the sidecar could call it\n");
+		n++;
+	}
+	return n;
+}
+
 int options_check(const struct config *c, const struct role *role, struct buf *out)
 {
 	struct str mode = config_str(c, "auth.mode");
-	int n = check_address(c, "http.address", out) + check_address(c, "ops.address", out);
+	int n = check_address(c, "http.address", out) + check_address(c, "ops.address", out) +
+		check_dapr(c, role, out);
 
 	for (size_t i = 0; role != NULL && (role->needs & NEED_AUTH) && i < ARRAY_SIZE(AUTH_KEYS);
 	     i++) {

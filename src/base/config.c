@@ -8,7 +8,7 @@
  * secrets are wiped when they are replaced or freed, and appear in no message.
  */
 #include "src/base/config_private.h"
-#include "src/base/file_private.h"
+#include "base/file.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -4,7 +4,7 @@
  * files on a local disk that are read once. A file that grows while it is read is cut or refused,
  * never overrun.
  */
-#include "src/base/file_private.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -51,7 +51,7 @@ static void path(const struct json_reader *r, char *out, size_t size)
 	size_t at = 0;
 
 	add_part(out, size, &at, str_from(r->where));
-	for (unsigned i = 0; i < r->depth; i++) {
+	for (unsigned i = r->in_brackets; i < r->depth; i++) {
 		const struct json_frame *f = &r->frames[i];
 		char index[24];
 
@@ -191,9 +191,39 @@ static void *add_object(struct json_reader *r)
 
 static void push(struct json_reader *r, struct json_frame f)
 {
-	assert(r->depth < JSON_MAX_DEPTH); /* json_scan counted */
+	assert(r->depth < ARRAY_SIZE(r->frames)); /* json_scan counted */
 	f.first_key = r->n_keys;
 	r->frames[r->depth++] = f;
+}
+
+static bool is_raw(const struct json_place *at)
+{
+	return at->field && at->field->kind == JSON_KIND_RAW;
+}
+
+/* Where the value of the key that was just read begins. */
+static size_t value_start(const struct json_reader *r)
+{
+	size_t at = r->key_end;
+
+	while (strchr(" \t\r\n:", r->in.p[at]))
+		at++;
+	return at;
+}
+
+/* The value from start on, which yajl has just read to its end. */
+static int set_raw(const struct json_reader *r, struct json_str *to, size_t start)
+{
+	size_t end = yajl_get_bytes_consumed(r->yajl);
+
+	to->state = r->in.p[start] == 'n' ? JSON_NULL : JSON_SET;
+	to->v = (struct str){ r->in.p + start, end - start };
+	return 1;
+}
+
+static int set_raw_scalar(const struct json_reader *r, const struct json_place *at)
+{
+	return set_raw(r, (void *)at->to, value_start(r));
 }
 
 static int on_null(void *ctx)
@@ -203,6 +233,8 @@ static int on_null(void *ctx)
 
 	if (!at.field)
 		return 1;
+	if (is_raw(&at))
+		return set_raw_scalar(r, &at);
 	if (at.is_element)
 		return note_wrong_type(r, &at);
 	*(enum json_state *)(void *)at.to = JSON_NULL;
@@ -216,6 +248,8 @@ static int on_bool(void *ctx, int value)
 
 	if (!at.field)
 		return 1;
+	if (is_raw(&at))
+		return set_raw_scalar(r, &at);
 	if (at.is_element || at.field->kind != JSON_KIND_BOOL)
 		return note_wrong_type(r, &at);
 	*(struct json_bool *)(void *)at.to = (struct json_bool){ JSON_SET, value };
@@ -260,6 +294,8 @@ static int on_number(void *ctx, const char *p, size_t n)
 	}
 	if (!at.field)
 		return 1;
+	if (is_raw(&at))
+		return set_raw_scalar(r, &at);
 	if (at.is_element)
 		return note_wrong_type(r, &at);
 	if (whole && (at.field->kind == JSON_KIND_I64 || at.field->kind == JSON_KIND_NUMBER))
@@ -291,6 +327,8 @@ static int on_string(void *ctx, const unsigned char *p, size_t n)
 
 	if (!at.field)
 		return 1;
+	if (is_raw(&at))
+		return set_raw_scalar(r, &at);
 	if (at.is_element && at.field->kind == JSON_KIND_STRS_OR_OBJS)
 		return add_short_object(r, arena_dup(r->arena, text));
 	if (at.is_element && at.field->kind != JSON_KIND_OBJS)
@@ -317,13 +355,21 @@ static bool has_objects(const struct json_field *field)
 	return field->kind == JSON_KIND_OBJS || field->kind == JSON_KIND_STRS_OR_OBJS;
 }
 
+/* Nobody asked for what is inside. */
+static void begin_raw(const struct json_reader *r, struct json_frame *f,
+		      const struct json_place *at)
+{
+	f->raw = (void *)at->to;
+	f->raw_start = value_start(r);
+}
+
 static int on_start_object(void *ctx)
 {
 	struct json_reader *r = ctx;
 	struct json_place at = next_place(r);
 	struct json_frame f = { 0 };
 
-	if (r->depth == 0) {
+	if (r->depth == 0 && !r->in_brackets) {
 		f.fields = r->top_fields;
 		f.to = r->top_target;
 	} else if (at.field && at.is_element && has_objects(at.field)) {
@@ -335,6 +381,8 @@ static int on_start_object(void *ctx)
 		f.fields = at.field->nested;
 		f.to = at.to;
 		*(enum json_state *)(void *)f.to = JSON_SET;
+	} else if (is_raw(&at)) {
+		begin_raw(r, &f, &at);
 	} else if (at.field) {
 		note_wrong_type(r, &at);
 	}
@@ -354,6 +402,8 @@ static int on_start_array(void *ctx)
 		f.field = at.field;
 		f.to = at.to;
 		*(enum json_state *)(void *)f.to = JSON_SET;
+	} else if (is_raw(&at)) {
+		begin_raw(r, &f, &at);
 	} else if (at.field) {
 		note_wrong_type(r, &at);
 	}
@@ -364,10 +414,10 @@ static int on_start_array(void *ctx)
 static int on_end(void *ctx)
 {
 	struct json_reader *r = ctx;
+	const struct json_frame *f = &r->frames[--r->depth];
 
-	r->depth--;
-	r->n_keys = r->frames[r->depth].first_key;
-	return 1;
+	r->n_keys = f->first_key;
+	return f->raw ? set_raw(r, f->raw, f->raw_start) : 1;
 }
 
 static const struct json_field *find_field(const struct json_field *fields, struct str name)
@@ -429,6 +479,7 @@ static int on_key(void *ctx, const unsigned char *p, size_t n)
 	if (!key.name.p || !grow_keys(r))
 		return json_stop_no_memory(r);
 	r->keys[r->n_keys++] = key;
+	r->key_end = yajl_get_bytes_consumed(r->yajl);
 	f->n++;
 	if (duplicate)
 		return stop_malformed(r, "The key stands twice in one object.");

@@ -36,8 +36,10 @@ struct json_frame {
 		*field; /* object: of the last key; array: the one it fills; NULL: ignore */
 	char *to; /* object: the struct that fields describe; array: its json_strs, json_objs */
 	size_t n; /* keys or items begun */
-	size_t first_key; /* object: its keys are reader.keys[first_key .. first_key + n) */
-	size_t cap;	  /* array: items allocated */
+	size_t first_key;     /* object: its keys are reader.keys[first_key .. first_key + n) */
+	size_t cap;	      /* array: items allocated */
+	struct json_str *raw; /* the JSON_KIND_RAW that this container is the value of; or NULL */
+	size_t raw_start;     /* offset of its opening bracket */
 };
 
 struct json_reader {
@@ -46,14 +48,24 @@ struct json_reader {
 	const char *where;
 	const struct json_field *top_fields;
 	void *top_target;
-	struct json_frame frames[JSON_MAX_DEPTH];
+	bool in_brackets;			      /* a pair of ours stands around the text */
+	struct json_frame frames[JSON_MAX_DEPTH + 1]; /* one for the brackets */
 	unsigned depth;
+	size_t key_end;	       /* offset behind the key that was read last */
+	yajl_handle yajl;      /* NULL before it runs */
 	struct json_key *keys; /* of all open objects, outermost first */
 	size_t n_keys, keys_cap;
 	int stopped; /* malformed (400) or no memory (503): negative errno, told in *reterr */
 	struct err *reterr;
 	struct err wrong; /* the first 422; kind is NULL while there is none */
 };
+
+/*
+ * Whether this is one JSON value of any kind, by all that json_parse refuses; with its errors.
+ * Takes from the arena what json_parse takes, and a copy of the text.
+ */
+int json_check(struct arena *arena, struct str bytes, const char *where,
+	       struct err *reterr) MUST_CHECK;
 
 /* What yajl calls; the context is a struct json_reader. */
 extern const yajl_callbacks json_callbacks;

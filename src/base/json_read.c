@@ -8,6 +8,7 @@
 #include "src/base/json_private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdalign.h>
 #include <stddef.h>
 
@@ -57,6 +58,15 @@ static void reserve_free(void *ctx, void *p)
 	(void)p;
 }
 
+static int look_over(struct json_reader *r, struct json_scan *scan)
+{
+	json_scan(r->in, scan);
+	if (!scan->mistake)
+		return 0;
+	return err_set(r->reterr, &ERR_BAD_REQUEST, r->where, "Not valid JSON at byte %zu: %s.",
+		       scan->at, scan->mistake);
+}
+
 /* Everything that can be told from the raw bytes. */
 static int check_text(struct json_reader *r, struct json_scan *scan)
 {
@@ -65,10 +75,8 @@ static int check_text(struct json_reader *r, struct json_scan *scan)
 	if (core.n == 0)
 		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
 			       "Expected a JSON object, got nothing.");
-	json_scan(r->in, scan);
-	if (scan->mistake)
-		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
-			       "Not valid JSON at byte %zu: %s.", scan->at, scan->mistake);
+	if (look_over(r, scan) < 0)
+		return -EINVAL;
 	/* The closing brace also keeps yajl from buffering a token that the end of the text cuts.
 	 */
 	if (core.p[0] != '{' || core.p[core.n - 1] != '}')
@@ -100,6 +108,7 @@ static int run_yajl(struct json_reader *r, struct reserve *reserve)
 	yajl_status status;
 	size_t at;
 
+	r->yajl = yajl;
 	yajl_config(yajl, yajl_dont_validate_strings, 1); /* json_scan did, and strictly */
 	status = yajl_parse(yajl, (const unsigned char *)r->in.p, r->in.n);
 	at = yajl_get_bytes_consumed(yajl);
@@ -110,7 +119,7 @@ static int run_yajl(struct json_reader *r, struct reserve *reserve)
 		return r->stopped;
 	if (status != yajl_status_ok)
 		return err_set(r->reterr, &ERR_BAD_REQUEST, r->where,
-			       "Not valid JSON near byte %zu.", at);
+			       "Not valid JSON near byte %zu.", at - (r->in_brackets && at > 0));
 	return 0;
 }
 
@@ -138,4 +147,50 @@ int json_parse(struct arena *arena, struct str bytes, const char *where,
 	if (reterr)
 		*reterr = r.wrong;
 	return -r.wrong.kind->errnum;
+}
+
+/* The text in brackets, so that a value of any kind is inside of something that ends. */
+static int put_in_brackets(struct json_reader *r)
+{
+	char *copy = arena_alloc(r->arena, r->in.n + 2);
+
+	if (!copy) {
+		json_stop_no_memory(r);
+		return r->stopped;
+	}
+	copy[0] = '[';
+	memcpy(copy + 1, r->in.p, r->in.n);
+	copy[r->in.n + 1] = ']';
+	r->in = (struct str){ copy, r->in.n + 2 };
+	r->in_brackets = true;
+	return 0;
+}
+
+int json_check(struct arena *arena, struct str bytes, const char *where, struct err *reterr)
+{
+	struct json_reader r = {
+		.arena = arena,
+		.in = bytes,
+		.where = where,
+		.reterr = reterr,
+	};
+	struct json_scan scan;
+	struct reserve reserve = { 0 };
+	int result;
+
+	if (str_trim(bytes).n == 0)
+		return err_set(reterr, &ERR_BAD_REQUEST, where,
+			       "Expected a JSON value, got nothing.");
+	result = look_over(&r, &scan);
+	if (result == 0)
+		result = put_in_brackets(&r);
+	if (result == 0)
+		result = reserve_for_yajl(&r, &scan, &reserve);
+	if (result == 0)
+		result = run_yajl(&r, &reserve);
+	/* The frame of the brackets still knows how many values stood in them. */
+	if (result == 0 && r.frames[0].n != 1)
+		return err_set(reterr, &ERR_BAD_REQUEST, where,
+			       "Expected one JSON value and nothing else.");
+	return result;
 }

@@ -7,7 +7,7 @@
  * module until tz_done and never change, so that everybody may keep pointers to them. The table
  * never gets full enough to drop one: past its limit loading fails instead.
  */
-#include "src/base/file_private.h"
+#include "base/file.h"
 #include "src/base/tz_private.h"
 
 #include "base/table.h"

@@ -363,14 +363,16 @@ static void collect(void *arg)
 
 static int add_metrics(struct db *db)
 {
+	const char *labels = db->config.metrics_labels != NULL ? db->config.metrics_labels : "";
+
 	db->metrics = (struct db_metrics){
-		.up = metric_get(&UP, ""),
-		.under_way = metric_get(&UNDER_WAY, ""),
-		.queued = metric_get(&QUEUED, ""),
-		.connects = metric_get(&CONNECTS, ""),
-		.losses = metric_get(&LOSSES, ""),
-		.failures = metric_get(&FAILURES, ""),
-		.seconds = metric_get(&SECONDS, ""),
+		.up = metric_get(&UP, labels),
+		.under_way = metric_get(&UNDER_WAY, labels),
+		.queued = metric_get(&QUEUED, labels),
+		.connects = metric_get(&CONNECTS, labels),
+		.losses = metric_get(&LOSSES, labels),
+		.failures = metric_get(&FAILURES, labels),
+		.seconds = metric_get(&SECONDS, labels),
 	};
 	return metric_on_collect(collect, db) < 0 ? -ENOMEM : 0;
 }

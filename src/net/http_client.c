@@ -27,6 +27,7 @@ struct call {
 	struct curl_slist *headers;
 	struct fiber_wait wait;
 	struct http_response *response;
+	const char *keep_header;
 	size_t head_bytes;
 	bool too_long;
 	CURLcode code;
@@ -158,12 +159,26 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return 0;
 }
 
-/* Nothing is kept of the head; it is only not endless. */
+/* line is one of the head, with its end. The last one of that name counts. */
+static void keep_header(struct call *call, struct str line)
+{
+	struct str name = str_from(call->keep_header);
+
+	if (name.n == 0 || line.n <= name.n || line.p[name.n] != ':' ||
+	    !str_eq_nocase((struct str){ line.p, name.n }, name))
+		return;
+	call->response->kept[0] = '\0';
+	line = str_trim((struct str){ line.p + name.n + 1, line.n - name.n - 1 });
+	if (str_copy(call->response->kept, HTTP_KEPT_SIZE, line) < 0)
+		call->response->kept[0] = '\0';
+}
+
+/* Little is kept of the head; it is only not endless. */
 static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct call *call = arg;
 	size_t n = size * count;
-	(void)bytes;
+	keep_header(call, (struct str){ bytes, n });
 	call->head_bytes += n;
 	call->too_long = call->head_bytes > HEAD_MAX_BYTES;
 	return call->too_long ? 0 : n;
@@ -380,9 +395,10 @@ static int explain(const struct call *call, int r, struct err *reterr)
 int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
 		     struct err *reterr)
 {
-	struct call call = { .response = ret };
+	struct call call = { .response = ret, .keep_header = req->keep_header };
 	assert(req->timeout_ms > 0);
 	ret->status = 0;
+	ret->kept[0] = '\0';
 	buf_init(&ret->body, req->max_response_bytes);
 	int r = http_call_check(req, reterr);
 	if (r < 0)

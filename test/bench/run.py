@@ -226,7 +226,7 @@ class Bench:
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(f"database.url = {self.database.url('todod_api')}\n"
                     f"database.migrate_url = {self.database.url()}\n"
-                    f"http.port = {port}\nops.port = {ops_port}\nauth.mode = builtin\nauth.key_file = {self.key}\n")
+                    f"http.port = {port}\nops.port = {ops_port}\ndapr.port = 0\nauth.mode = builtin\nauth.key_file = {self.key}\n")
         output_of(TODOD, "migrate", f"--config={self.config}")
         self.database.sql("ALTER ROLE todod_api LOGIN")
         self.database.file("fill.sql")

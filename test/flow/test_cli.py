@@ -32,8 +32,9 @@ def test_describe():
     assert done.returncode == 0 and done.stderr == ""
     described = json.loads(done.stdout)
     assert described["name"] == "chat-api"
-    assert described["ports"] == {"public": 8000, "ops": 8100}
-    assert described["needs"] == ["database", "auth"]
+    assert described["ports"] == {"public": 8000, "ops": 8100, "dapr": 8200}
+    assert described["needs"] == ["database", "auth", "dapr"]
+    assert described["waits_for_sidecar"] is False
     routes = {(r["listener"], r["method"], r["path"]) for r in described["routes"]}
     assert {("public", "GET", "/api/{user_id}/tasks"), ("public", "POST", "/api/{user_id}/tasks"),
             ("public", "PATCH", "/api/{user_id}/tasks/{id}/complete"), ("ops", "GET", "/metrics")} <= routes

@@ -6,6 +6,7 @@
  * answer does not depend on how much memory there is, but for the 503.
  */
 #include "base/json.h"
+#include "base/json_canonical.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct target {
 	struct json_strs aud;
 	struct inner obj;
 	struct json_objs objs;
+	struct json_str raw;
 };
 
 static const struct json_field inner_fields[] = {
@@ -52,6 +54,7 @@ static const struct json_field fields[] = {
 	  .offset = offsetof(struct target, objs),
 	  .nested = inner_fields,
 	  .elem_size = sizeof(struct inner) },
+	JSON_FIELD(struct target, raw, "raw", JSON_KIND_RAW),
 	JSON_FIELD_END,
 };
 
@@ -67,6 +70,21 @@ static void check_text(const struct json_str *s)
 		return;
 	must(utf8_valid(s->v));
 	must(!memchr(s->v.p, '\0', s->v.n) && s->v.p[s->v.n] == '\0');
+}
+
+/* What stands raw in the document is a value by itself. */
+static void check_raw(struct str in, const struct json_str *raw)
+{
+	struct arena *a = arena_new(64 << 20);
+	struct buf out;
+
+	if (raw->state == JSON_SET) {
+		buf_init(&out, 64 << 20);
+		must(raw->v.p > in.p && raw->v.p + raw->v.n < in.p + in.n);
+		must(json_canonical(a, raw->v, &out, NULL) == 0);
+		buf_done(&out);
+	}
+	arena_free(a);
 }
 
 static void put(struct json_out *o, struct str key, const struct json_str *s)
@@ -154,6 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!e.kind && utf8_valid(in));
 		check_text(&t.s);
 		check_text(&t.obj.name);
+		check_raw(in, &t.raw);
 		must(t.list.n <= 5);
 		check_round_trip(&t);
 	} else {

@@ -30,6 +30,7 @@ struct all {
 	struct inner obj;
 	struct json_objs objs;
 	struct json_objs mixed;
+	struct json_str raw;
 };
 
 static const struct json_field inner_fields[] = {
@@ -81,6 +82,7 @@ static const struct json_field all_fields[] = {
 	  .nested = mixed_fields,
 	  .elem_size = sizeof(struct inner),
 	  .max_items = 20 },
+	JSON_FIELD(struct all, raw, "raw", JSON_KIND_RAW),
 	JSON_FIELD_END,
 };
 
@@ -293,6 +295,68 @@ START_TEST(types)
 }
 END_TEST
 
+/* The bytes of a value of any kind, and what stands around them is read all the same. */
+START_TEST(raw_values)
+{
+	static const char *const given[] = {
+		"true", "false",
+		"7",	"-1.50e+2",
+		"\"\"", "\"a\\u003cb\\\"}\"",
+		"[]",	"[ 1 , [ ] , {\"a\":\"]\"} ]",
+		"{}",	"{ \"raw\" : { \"s\" : 1 }, \"list\":0 }",
+	};
+	static const struct {
+		const char *before, *after;
+	} around[] = {
+		{ "{\"raw\":", ",\"s\":\"x\",\"i\":3}" },
+		{ " { \"s\" : \"x\" , \"r\\u0061w\"\t:\r\n ", "\n}\n" },
+		{ "{\"u\":[{\"raw\":0}],\"raw\":", " }" },
+	};
+	char text[256];
+
+	for (size_t g = 0; g < ARRAY_SIZE(given); g++)
+		for (size_t k = 0; k < ARRAY_SIZE(around); k++) {
+			snprintf(text, sizeof(text), "%s%s%s", around[k].before, given[g],
+				 around[k].after);
+			ck_assert_msg(parse(text) == 0, "%s", text);
+			ck_assert_int_eq(all.raw.state, JSON_SET);
+			ck_assert_msg(str_eq(all.raw.v, str_from(given[g])), "%.*s",
+				      STR_ARGS(all.raw.v));
+			ck_assert(all.raw.v.p >= text && all.raw.v.p < text + sizeof(text));
+			ck_assert_int_eq(all.s.state, k < 2 ? JSON_SET : JSON_ABSENT);
+		}
+	ck_assert_int_eq(parse("{\"raw\": null }"), 0);
+	ck_assert_int_eq(all.raw.state, JSON_NULL);
+	ck_assert(str_eq(all.raw.v, STR("null")));
+	ck_assert_int_eq(parse("{}"), 0);
+	ck_assert_int_eq(all.raw.state, JSON_ABSENT);
+}
+END_TEST
+
+/* Unknown inside, but not unchecked. */
+START_TEST(raw_values_are_checked)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+		{ "{\"raw\":{\"a\":1,\"a\":2}}", "body.raw.a" },
+		{ "{\"raw\":[0,{\"a\":1e999}]}", "body.raw.1.a" },
+		{ "{\"raw\":1e999}", "body.raw" },
+		{ "{\"raw\":\"\\ud800\"}", "body" },
+		{ "{\"raw\":}", "body" },
+		{ "{\"raw\":1 2}", "body" },
+		{ "{\"raw\":[}", "body" },
+		{ "{\"raw\":1,\"raw\":1}", "body.raw" },
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+		ck_assert_msg(parse(cases[k].text) == -EINVAL, "%s", cases[k].text);
+		ck_assert_int_eq(err.kind->http_status, 400);
+		ck_assert_str_eq(err.field, cases[k].field);
+	}
+}
+END_TEST
+
 START_TEST(where_it_is)
 {
 	static const struct {
@@ -419,6 +483,8 @@ int main(void)
 	tcase_add_test(tc, strings_or_objects);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, types);
+	tcase_add_test(tc, raw_values);
+	tcase_add_test(tc, raw_values_are_checked);
 	tcase_add_test(tc, where_it_is);
 	tcase_add_test(tc, long_paths);
 	tcase_add_test(tc, small_things);

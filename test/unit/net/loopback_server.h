@@ -138,7 +138,8 @@ static void loopback_stop(struct loopback *s)
 }
 
 /* A whole answer with this body. */
-static enum after_reply loopback_reply(struct evbuffer *out, int status, const void *body, size_t n)
+static inline enum after_reply loopback_reply(struct evbuffer *out, int status, const void *body,
+					      size_t n)
 {
 	evbuffer_add_printf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status, n);
 	evbuffer_add(out, body, n);

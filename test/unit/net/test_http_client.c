@@ -53,6 +53,14 @@ static enum after_reply answer(void *arg, const char *request, size_t n, struct 
 		evbuffer_add_printf(out, "SMTP ready\r\n\r\n");
 		return CLOSE;
 	}
+	if (path_is(request, "/tagged")) {
+		evbuffer_add_printf(
+			out,
+			"HTTP/1.1 200 OK\r\nX-ETag: no\r\neTaG: \t a \"b\" c \r\nLong: %0*d\r\n"
+			"Full: %0*d\r\nEmpty:\r\nETagged: no\r\nContent-Length: 0\r\n\r\n",
+			HTTP_KEPT_SIZE, 7, HTTP_KEPT_SIZE - 1, 7);
+		return KEEP;
+	}
 	if (path_is(request, "/cut")) {
 		evbuffer_add_printf(out, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
 		return CLOSE;
@@ -210,6 +218,43 @@ START_TEST(test_methods)
 {
 	size_t i = (size_t)_i;
 	on_fiber(method_fiber, &i);
+}
+END_TEST
+
+static void kept_fiber(void *arg)
+{
+	static const struct {
+		const char *name, *value;
+	} cases[] = {
+		{ "ETag", "a \"b\" c" },   { "Long", "" }, { "Empty", "" }, { "Absent", "" },
+		{ "Content-Length", "0" }, { NULL, "" },   { "", "" },
+	};
+	struct http_response response;
+	struct http_call call = {
+		.method = "GET",
+		.timeout_ms = PATIENCE_MS,
+		.connect_timeout_ms = PATIENCE_MS,
+		.max_response_bytes = 16,
+	};
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		call.url = url("/tagged");
+		call.keep_header = cases[i].name;
+		memset(&response, 'x', sizeof(response));
+		ck_assert_int_eq(http_client_wait(client, &call, &response, NULL), 0);
+		ck_assert_str_eq(response.kept, cases[i].value);
+		buf_done(&response.body);
+	}
+	call.url = url("/tagged");
+	call.keep_header = "Full";
+	ck_assert_int_eq(http_client_wait(client, &call, &response, NULL), 0);
+	ck_assert_uint_eq(strlen(response.kept), HTTP_KEPT_SIZE - 1);
+	buf_done(&response.body);
+}
+
+START_TEST(test_kept_header)
+{
+	on_fiber(kept_fiber, NULL);
 }
 END_TEST
 
@@ -572,6 +617,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_get);
 	tcase_add_loop_test(tc, test_methods, 0, ARRAY_SIZE(methods));
+	tcase_add_test(tc, test_kept_header);
 	tcase_add_test(tc, test_head);
 	tcase_add_loop_test(tc, test_outcomes, 0, ARRAY_SIZE(outcomes));
 	tcase_add_test(tc, test_connection_refused);

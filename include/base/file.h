@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small files read whole: configuration and time zones.
+ * Small files read whole: configuration, time zones, tokens. Blocks: for start-up.
  */
-#ifndef BASE_FILE_PRIVATE_H
-#define BASE_FILE_PRIVATE_H
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
 
 #include <sys/types.h>
 

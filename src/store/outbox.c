@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases are rows that expire by the database's clock: no advisory locks, no state of a session, so
+ * that a transaction pooler may stand between. That a lease is renewed, a free one taken and a
+ * superfluous one left is one statement; races between relays end at the row locks, where the
+ * condition is looked at again.
+ */
+#include "store/outbox.h"
+#include "results_private.h"
+
+#include <assert.h>
+
+/* $1 the relay, $2 milliseconds. */
+static const struct db_statement LEASE = {
+	"outbox_lease",
+	"WITH gone AS (DELETE FROM todod.outbox_relays WHERE until < now() - interval '1 hour'), "
+	"known AS (INSERT INTO todod.outbox_relays AS r (id, until) "
+	"VALUES ($1, now() + $2 * interval '1 millisecond') "
+	"ON CONFLICT (id) DO UPDATE SET until = excluded.until), "
+	"others AS (SELECT count(*) AS n FROM todod.outbox_relays WHERE until > now() AND id <> $1), "
+	"share AS (SELECT (16 + n) / (1 + n) AS n FROM others), "
+	"kept AS (SELECT part FROM todod.outbox_leases WHERE owner = $1 AND until > now() "
+	"ORDER BY part LIMIT (SELECT n FROM share)), "
+	"free AS (SELECT part FROM todod.outbox_leases WHERE until <= now() ORDER BY part "
+	"LIMIT (SELECT n FROM share) - (SELECT count(*) FROM kept) FOR UPDATE SKIP LOCKED) "
+	"UPDATE todod.outbox_leases l SET owner = $1, until = now() + $2 * interval '1 millisecond' "
+	"FROM (SELECT part FROM kept UNION ALL SELECT part FROM free) p "
+	"WHERE l.part = p.part AND (l.owner = $1 OR l.until <= now()) RETURNING l.part",
+	2,
+};
+
+static const struct db_statement RELEASE = {
+	"outbox_release",
+	"WITH gone AS (DELETE FROM todod.outbox_relays WHERE id = $1) "
+	"UPDATE todod.outbox_leases SET owner = NULL, until = '-infinity' WHERE owner = $1",
+	1,
+};
+
+static const struct db_statement REMOVE = {
+	"outbox_remove",
+	"DELETE FROM todod.outbox o USING unnest($1, $2) AS d(part, id) "
+	"WHERE o.part = d.part AND o.id = d.id",
+	2,
+};
+
+/* $1 partitions, $2 and $3 topics and users that wait. Numbers are OUTBOX_WINDOW and
+ * OUTBOX_TURN_MAX. What is sorted is narrow; the events are fetched when it is known which. */
+static const struct db_statement READ = {
+	"outbox_read",
+	"SELECT o.part, o.id, o.event_id, o.topic, o.user_id, o.event, o.created_at FROM "
+	"(SELECT f.part, f.id FROM (SELECT w.part, w.id, "
+	"row_number() OVER (PARTITION BY w.topic, w.user_id ORDER BY w.id) AS n "
+	"FROM unnest($1) AS p(part) CROSS JOIN LATERAL "
+	"(SELECT x.part, x.id, x.topic, x.user_id FROM todod.outbox x WHERE x.part = p.part "
+	"AND NOT EXISTS (SELECT FROM unnest($2, $3) AS h(topic, user_id) "
+	"WHERE h.topic = x.topic AND (h.user_id = x.user_id OR h.user_id = '')) "
+	"ORDER BY x.id LIMIT 512) w) f WHERE f.n = 1 ORDER BY f.id LIMIT 500) c "
+	"JOIN todod.outbox o ON o.part = c.part AND o.id = c.id ORDER BY o.id",
+	3,
+};
+
+static const struct db_statement SIZE = {
+	"outbox_size",
+	"SELECT (SELECT count(*) FROM (SELECT FROM todod.outbox LIMIT 1000000) x), "
+	"coalesce((extract(epoch FROM now() - min(f.created_at)) * 1000000)::bigint, 0) "
+	"FROM generate_series(0, 15) AS p(part) CROSS JOIN LATERAL "
+	"(SELECT o.created_at FROM todod.outbox o WHERE o.part = p.part ORDER BY o.id LIMIT 1) f",
+	0,
+};
+
+static int out_of_memory(struct err *reterr)
+{
+	return err_unavailable(reterr, 1, "out of memory");
+}
+
+int outbox_lease_wait(struct db *db, const struct uuid *relay, int64_t lease_ms,
+		      uint16_t *ret_parts, struct err *reterr)
+{
+	const struct db_param params[] = { DB_PARAM_UUID(*relay), DB_PARAM_I64(lease_ms) };
+	const struct db_query query = { &LEASE, params };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+	struct db_result *result;
+	unsigned parts = 0;
+	int r = db_run_wait(db, &segment, &result, NULL, reterr);
+
+	if (r < 0)
+		return r;
+	for (int row = 0; row < db_rows(result); row++)
+		parts |= 1U << db_i64(result, row, 0);
+	db_result_free(result);
+	*ret_parts = (uint16_t)parts;
+	return 0;
+}
+
+int outbox_release_wait(struct db *db, const struct uuid *relay, struct err *reterr)
+{
+	const struct db_param params[] = { DB_PARAM_UUID(*relay) };
+	const struct db_query query = { &RELEASE, params };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+	struct db_result *result;
+	int r = db_run_wait(db, &segment, &result, NULL, reterr);
+
+	if (r == 0)
+		db_result_free(result);
+	return r;
+}
+
+static int remove_params(struct arena *arena, const struct outbox_turn *t, struct db_param ret[2])
+{
+	int64_t *parts = arena_alloc(arena, 2 * t->n_done * sizeof(*parts)),
+		*ids = parts != NULL ? parts + t->n_done : NULL;
+
+	if (parts == NULL)
+		return -1;
+	for (size_t i = 0; i < t->n_done; i++) {
+		parts[i] = t->done[i].part;
+		ids[i] = t->done[i].id;
+	}
+	int r = db_param_i64s(arena, DB_I16, parts, t->n_done, &ret[0]);
+	return r == 0 ? db_param_i64s(arena, DB_I64, ids, t->n_done, &ret[1]) : r;
+}
+
+static int read_params(struct arena *arena, const struct outbox_turn *t, struct db_param ret[3])
+{
+	int64_t parts[OUTBOX_PARTS];
+	size_t n = 0;
+	struct str *topics = arena_alloc(arena, 2 * t->n_holds * sizeof(*topics)),
+		   *users = topics != NULL ? topics + t->n_holds : NULL;
+
+	if (topics == NULL)
+		return -1;
+	for (int part = 0; part < OUTBOX_PARTS; part++) {
+		if (t->parts & (1U << part))
+			parts[n++] = part;
+	}
+	for (size_t i = 0; i < t->n_holds; i++) {
+		topics[i] = t->holds[i].topic;
+		users[i] = t->holds[i].user_id.n > 0 ? t->holds[i].user_id : STR("");
+	}
+	int r = db_param_i64s(arena, DB_I16, parts, n, &ret[0]);
+	if (r == 0)
+		r = db_param_texts(arena, topics, t->n_holds, &ret[1]);
+	return r == 0 ? db_param_texts(arena, users, t->n_holds, &ret[2]) : r;
+}
+
+static int read_events(struct arena *arena, const struct db_result *result,
+		       const struct outbox_event **ret, size_t *ret_n)
+{
+	size_t n = (size_t)db_rows(result);
+	struct outbox_event *events = arena_alloc(arena, n * sizeof(*events));
+
+	if (events == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		int row = (int)i;
+
+		events[i] = (struct outbox_event){
+			.ref = { (int)db_i64(result, row, 0), db_i64(result, row, 1) },
+			.event_id = db_uuid(result, row, 2),
+			.topic = db_text(result, row, 3),
+			.user_id = db_text(result, row, 4),
+			.event = db_text(result, row, 5),
+			.created_at_us = db_time(result, row, 6),
+		};
+	}
+	*ret = events;
+	*ret_n = n;
+	return 0;
+}
+
+int outbox_turn_wait(struct db *db, struct arena *arena, const struct outbox_turn *t,
+		     const struct outbox_event **ret, size_t *ret_n, struct err *reterr)
+{
+	struct db_param remove[2], read[3];
+	struct db_query queries[2];
+	struct db_segment segment = { .queries = queries };
+	struct db_result *results[2];
+	bool reads = t->parts != 0;
+
+	assert(t->n_done <= OUTBOX_TURN_MAX && (reads || t->n_done > 0));
+	if (t->n_done > 0) {
+		if (remove_params(arena, t, remove) < 0)
+			return out_of_memory(reterr);
+		queries[segment.n_queries++] = (struct db_query){ &REMOVE, remove };
+	}
+	if (reads) {
+		if (read_params(arena, t, read) < 0)
+			return out_of_memory(reterr);
+		queries[segment.n_queries++] = (struct db_query){ &READ, read };
+	}
+	int r = db_run_wait(db, &segment, results, NULL, reterr);
+	if (r == 0)
+		r = results_keep(arena, results, segment.n_queries, reterr);
+	if (r < 0)
+		return r;
+	*ret_n = 0;
+	if (reads && read_events(arena, results[segment.n_queries - 1], ret, ret_n) < 0)
+		return out_of_memory(reterr);
+	return 0;
+}
+
+int outbox_size_wait(struct db *db, struct outbox_size *ret, struct err *reterr)
+{
+	const struct db_query query = { &SIZE, NULL };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+	struct db_result *result;
+	int r = db_run_wait(db, &segment, &result, NULL, reterr);
+
+	if (r < 0)
+		return r;
+	*ret = (struct outbox_size){ db_i64(result, 0, 0), db_i64(result, 0, 1) };
+	db_result_free(result);
+	return 0;
+}
