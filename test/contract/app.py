@@ -3,6 +3,7 @@
 import collections
 import http.server
 import json
+import socket
 import threading
 import time
 
@@ -15,6 +16,19 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
+    def __init__(self, address, app):
+        super().__init__(address, Handler)
+        self.app = app
+        self.connections = set()
+
+    def cut(self):
+        """As when a process dies: its connections end with it."""
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def handle_error(self, request, client_address):
         """A sidecar that is killed breaks its connections; that is no news."""
 
@@ -24,6 +38,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     timeout = KEEP_ALIVE_SECONDS
     wbufsize = -1
     disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self):
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def log_message(self, *_):
         pass
@@ -66,7 +88,6 @@ class App:
         self.functions = {}
         self.requests = []
         self.lock = threading.Lock()
-        self.healthy = True
         self.server = None
         self.port = 0
 
@@ -85,31 +106,28 @@ class App:
         self.functions[path] = function
 
     def start(self):
-        self.server = Server(("127.0.0.1", self.port), Handler)
-        self.server.app = self
+        self.server = Server(("127.0.0.1", self.port), self)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def stop(self):
-        """Nobody listens any more; what is being answered is answered."""
+        """As if it had been killed: nobody listens, and what is being answered is not."""
         if self.server is not None:
             self.server.shutdown()
             self.server.server_close()
+            self.server.cut()
             self.server = None
 
     def answer(self, method, target, headers, body):
         path = target.split("?")[0]
         if path == "/healthz":
-            return (200 if self.healthy and self.server else 503), {}, b""
+            return 200, {}, b""
         if path == "/dapr/config":
             return 404, {}, b""
         if path == "/dapr/subscribe":
             self.record(method, target, headers, body)
             return 200, {"Content-Type": "application/json"}, json.dumps(self.subscriptions).encode()
-        if self.server is None:
-            # Stopped, but the connection was kept open: as good as gone.
-            return 503, {"Connection": "close"}, b""
         request = self.record(method, target, headers, body)
         answer = self.functions.get(path, lambda _: 200)(request)
         if isinstance(answer, int):

@@ -26,7 +26,8 @@ import real_stack  # noqa: E402
 COMPONENTS = os.path.join(ROOT, "dapr-components", "local")
 MUTE = "contract-mute"
 TICK = "contract-tick"
-SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidden": {"key": "nobody's"}}
+SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidden": {"key": "nobody's"},
+           "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
 TOKEN = "token-of-the-api"
 APP_TOKEN = "token-of-the-app"
 LIMITS = {"protectedTopics", "publishingScopes", "subscriptionScopes"}
@@ -130,6 +131,18 @@ class RealBackend:
         process = self.stack.sidecar(app_id, app.port if app else None, self.resources, self.config, name=name, token=TOKEN,
                                      app_token=APP_TOKEN, env=self.env, flags=flags)
         return Side(process, app is not None)
+
+    def role_sidecar(self, role, app):
+        """The sidecar of a role of todod, with dapr-components/local as it stands."""
+        process = self.stack.sidecar(role, app.port, COMPONENTS, os.path.join(COMPONENTS, "config", f"{role}.yaml"),
+                                     token=TOKEN, app_token=APP_TOKEN, env=self.env)
+        return Side(process, True)
+
+    def kill_broker(self):
+        self.stack.kafka.kill()
+
+    def start_broker(self):
+        self.stack.kafka.start()
 
     def kill_scheduler(self):
         self.stack.scheduler.kill()

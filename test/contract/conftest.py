@@ -15,7 +15,7 @@ from client import new_event
 # Topics of the apps that all tests share; what ends in / has a dead-letter topic dlq.NAME, which they subscribe raw.
 SHARED = ["event", "wrap", "bulk", "order", "serial", "big", "retry/", "poison/", "lost/", "exhaust/", "status/", "garbage/"]
 # Of apps that a test has for itself.
-OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/"]
+OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/", "sidecar-stop/", "broker"]
 PARTITIONS = 12
 
 results = {}
@@ -190,4 +190,4 @@ def pytest_terminal_summary(terminalreporter):
     for case in dict.fromkeys(case for case, _ in results):
         seen = [f"{name}: {text}" if len(ran) > 1 else text for name in ran for text in notes.get((case, name), [])]
         cells = [results.get((case, name), "") for name in ran]
-        terminalreporter.write_line(f"| {case} | {' | '.join(cells)} | {'; '.join(dict.fromkeys(seen))} |")
+        terminalreporter.write_line(f"| {case} | {' | '.join(cells)} | {'; '.join(dict.fromkeys(seen)).replace('|', chr(92) + '|')} |")

@@ -49,7 +49,8 @@ def test_headers_of_a_delivery(app, publisher, event, app_token, note):
     assert 0 <= int(request.headers["__partition"]) < 12
     assert int(request.headers["__offset"]) >= 0
     assert "dapr-caller-app-id" not in request.headers
-    note(f"traceparent header: {'yes' if request.headers.get('traceparent') else 'no'}")
+    note(f"traceparent header: {'yes' if request.headers.get('traceparent') else 'no'}; "
+         f"{'chunked' if request.headers.get('Transfer-Encoding') else 'with a length'}")
 
 
 def test_unicode_and_html(app, publisher, event):

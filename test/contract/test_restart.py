@@ -6,6 +6,8 @@ import threading
 import time
 import uuid
 
+import pytest
+
 from app import wait_until
 from client import new_event
 
@@ -23,7 +25,7 @@ class Sender(threading.Thread):
         self.run_id = str(uuid.uuid4())
         self.sent = []
         self.stopped = threading.Event()
-        self.problem = None
+        self.refused = 0
 
     def run(self):
         n = 0
@@ -33,8 +35,10 @@ class Sender(threading.Thread):
             try:
                 if self.publisher.publish(self.topic, event, f"user-{user}").status == 204:
                     self.sent.append(event["id"])
-            except OSError as e:
-                self.problem = e
+                else:
+                    self.refused += 1
+            except OSError:
+                self.refused += 1
             n += 1
             time.sleep(self.pause)
 
@@ -138,23 +142,44 @@ def test_app_dies_unwatched(run_app, publisher, note):
     note(f"{len(ids)} events, app away 12 s: {len(dead([app], 't-app-away', sender.run_id) & ids)} dead letters")
 
 
-def test_sidecar_dies(run_app, publisher, note):
-    """A sidecar that is killed and started again loses nothing"""
-    app, side = run_app("contract-sidecar-down", ["sidecar-down/"])
-    sender = Sender(publisher, "t-sidecar-down")
+@pytest.mark.parametrize("how, topic", [("kill", "sidecar-down/"), ("stop", "sidecar-stop/")])
+def test_sidecar_dies(run_app, publisher, how, topic, note):
+    """A sidecar that is killed, or stopped, and started again loses nothing and keeps the order"""
+    name = "t-" + topic.rstrip("/")
+    app, side = run_app("contract-" + topic.rstrip("/"), [topic])
+    sender = Sender(publisher, name)
     sender.start()
     for _ in range(2):
-        before = len(app.to("/events/t-sidecar-down"))
-        app.wait("/events/t-sidecar-down", before + 20, 90)
-        side.kill()
+        before = len(app.to(f"/events/{name}"))
+        app.wait(f"/events/{name}", before + 20, 90)
+        getattr(side, how)()
         side.start()
     ids = sender.finish()
-    wait_until("all arrived",
-               lambda: ids <= {e["id"] for e in delivered([app], "t-sidecar-down", sender.run_id)}, 120)
-    events = delivered([app], "t-sidecar-down", sender.run_id)
+    wait_until("all arrived", lambda: ids <= {e["id"] for e in delivered([app], name, sender.run_id)}, 120)
+    events = delivered([app], name, sender.run_id)
     assert first_seen_in_order(events)
-    assert not dead([app], "t-sidecar-down", sender.run_id)
-    note(f"{len(ids)} events, 2 kills: {len(events) - len({e['id'] for e in events})} delivered twice")
+    assert not dead([app], name, sender.run_id)
+    note(f"{how} twice, {len(ids)} events: {len(events) - len({e['id'] for e in events})} delivered twice")
+
+
+def test_broker_dies(backend, run_app, publisher, note):
+    """A broker that is killed and started again loses nothing that was acknowledged, and needs no restart of others"""
+    app, _ = run_app("contract-broker", ["broker"])
+    sender = Sender(publisher, "t-broker")
+    sender.start()
+    app.wait("/events/t-broker", 20, 90)
+    backend.kill_broker()
+    time.sleep(3)
+    backend.start_broker()
+    back = time.monotonic()
+    before = len(sender.sent)
+    wait_until("publishing works again", lambda: len(sender.sent) > before + 50, 120)
+    working = time.monotonic() - back
+    ids = sender.finish()
+    wait_until("all arrived", lambda: ids <= {e["id"] for e in delivered([app], "t-broker", sender.run_id)}, 120)
+    events = delivered([app], "t-broker", sender.run_id)
+    note(f"{len(ids)} acknowledged, {sender.refused} refused; publishing again {working:.0f} s after, all delivered "
+         f"{time.monotonic() - back:.0f} s after; {len(events) - len({e['id'] for e in events})} delivered twice")
 
 
 def test_publishing_sidecar_dies(backend, shared, note):

@@ -36,6 +36,7 @@ PG = os.path.join(ROOT, "scripts", "pg.sh")
 TOPICS = os.path.join(ROOT, "dapr-components", "topics")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "todod", "real-stack")
 PROGRAMS = ["daprd", "scheduler", "sentry", "topics"]
+BUILDS_KEPT = 4
 START_SECONDS = 120
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1
@@ -122,6 +123,13 @@ def build_into(directory):
     run_build(["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={directory}/lib"], KAFKA)
 
 
+def forget_old_builds():
+    """A build has 300 MB; those of other checkouts may be in use, so only the oldest go."""
+    builds = sorted(glob.glob(f"{CACHE}/*/complete"), key=os.path.getmtime)
+    for marker in builds[:-BUILDS_KEPT]:
+        shutil.rmtree(os.path.dirname(marker))
+
+
 def build(say=print):
     """The directory with bin/ and lib/. Raises Missing."""
     directory = cache_directory()
@@ -139,6 +147,7 @@ def build(say=print):
             with open(f"{directory}/complete", "w", encoding="utf-8") as f:
                 f.write("\n".join(versions()) + "\n")
             say(f"real stack: built in {time.monotonic() - started:.0f} s")
+            forget_old_builds()
     return directory
 
 

@@ -76,6 +76,29 @@ func connect(brokers string, withTLS bool) (sarama.ClusterAdmin, error) {
 	return sarama.NewClusterAdmin(strings.Split(brokers, ","), config)
 }
 
+// partitions waits until every partition of a topic has a leader, which a broker says some time after it took
+// the order, and counts them.
+func partitions(admin sarama.ClusterAdmin, name string) (int, error) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		seen, err := admin.DescribeTopics([]string{name})
+		if err != nil {
+			return 0, err
+		}
+		err = seen[0].Err
+		for _, p := range seen[0].Partitions {
+			if p.Err != sarama.ErrNoError {
+				err = p.Err
+			}
+		}
+		if errors.Is(err, sarama.ErrNoError) && len(seen[0].Partitions) > 0 {
+			return len(seen[0].Partitions), nil
+		}
+		if time.Now().After(deadline) {
+			return 0, err
+		}
+	}
+}
+
 // ensure says what it did.
 func ensure(admin sarama.ClusterAdmin, t topic, replication int16) (string, error) {
 	retention := strconv.FormatInt(t.retention.Milliseconds(), 10)
@@ -84,18 +107,19 @@ func ensure(admin sarama.ClusterAdmin, t topic, replication int16) (string, erro
 		ReplicationFactor: replication,
 		ConfigEntries:     map[string]*string{"retention.ms": &retention},
 	}, false)
-	if err == nil {
-		return "made", nil
-	}
-	if !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+	made := err == nil
+	if !made && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return "", err
 	}
-	seen, err := admin.DescribeTopics([]string{t.name})
+	n, err := partitions(admin, t.name)
 	if err != nil {
 		return "", err
 	}
-	if n := len(seen[0].Partitions); n != int(t.partitions) {
+	if n != int(t.partitions) {
 		return "", fmt.Errorf("has %d partitions, not %d", n, t.partitions)
+	}
+	if made {
+		return "made", nil
 	}
 	err = admin.IncrementalAlterConfig(sarama.TopicResource, t.name, map[string]sarama.IncrementalAlterConfigsEntry{
 		"retention.ms": {Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &retention},
