@@ -30,6 +30,9 @@ SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidde
            "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
 TOKEN = "token-of-the-api"
 APP_TOKEN = "token-of-the-app"
+# Found unhealthy before the retries of an event that meets no app are used up.
+HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
+                "--app-health-threshold", "2")
 LIMITS = {"protectedTopics", "publishingScopes", "subscriptionScopes"}
 TICK_COMPONENT = {
     "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": TICK}, "scopes": ["contract-cron"],
@@ -120,14 +123,20 @@ class RealBackend:
         write(self.env["SECRETS_FILE"], json.dumps(SECRETS))
 
     def versions(self):
-        return real_stack.versions()
+        server = subprocess.run([real_stack.PG, "psql", self.pg, "postgres", "-Atc", "SHOW server_version"], text=True,
+                                check=True, stdout=subprocess.PIPE).stdout.split()[0]
+        return [*real_stack.versions(), f"PostgreSQL {server}"]
 
     def topics(self, partitions):
         """partitions: {topic: how many}. Returns when they are there."""
         self.stack.topics("".join(f"{name} {n} 1d\n" for name, n in partitions.items()))
 
-    def sidecar(self, app_id, app=None, name=None, flags=()):
-        """The sidecar of an app, not started. name tells several instances of an app id apart."""
+    def sidecar(self, app_id, app=None, name=None, health=False):
+        """
+        The sidecar of an app, not started. name tells several instances of an app id apart; health: GET /healthz of the
+        app is asked each second, and after two failures nothing is delivered until it is well again.
+        """
+        flags = HEALTH_FLAGS if health else ()
         process = self.stack.sidecar(app_id, app.port if app else None, self.resources, self.config, name=name, token=TOKEN,
                                      app_token=APP_TOKEN, env=self.env, flags=flags)
         return Side(process, app is not None)

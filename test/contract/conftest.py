@@ -60,7 +60,7 @@ def run_app(backend):
     """A function that starts an app with a sidecar: (app, side). All of them stop with the session."""
     made = []
 
-    def run(app_id, topics=(), name=None, flags=(), start=True, functions=()):
+    def run(app_id, topics=(), name=None, health=False, start=True, functions=()):
         app = App(app_id)
         for topic in topics:
             main, *dead = topics_of(topic)
@@ -70,7 +70,7 @@ def run_app(backend):
         for path, function in functions:
             app.on(path, function)
         app.start()
-        side = backend.sidecar(app_id, app, name, flags)
+        side = backend.sidecar(app_id, app, name, health)
         made.append((app, side))
         if start:
             side.start()
@@ -181,6 +181,7 @@ def pytest_terminal_summary(terminalreporter):
     if not results:
         return
     ran = [name for name in BACKENDS if any(b == name for _, b in results)]
+    several = len({name for (_, name), result in results.items() if result != "not run"}) > 1
     terminalreporter.section("contract")
     for name in ran:
         terminalreporter.write_line(f"{name}: {'; '.join(versions.get(name, ['did not start']))}")
@@ -188,6 +189,6 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(f"| case | {' | '.join(ran)} | seen |")
     terminalreporter.write_line("|---" * (len(ran) + 2) + "|")
     for case in dict.fromkeys(case for case, _ in results):
-        seen = [f"{name}: {text}" if len(ran) > 1 else text for name in ran for text in notes.get((case, name), [])]
+        seen = [f"{name}: {text}" if several else text for name in ran for text in notes.get((case, name), [])]
         cells = [results.get((case, name), "") for name in ran]
         terminalreporter.write_line(f"| {case} | {' | '.join(cells)} | {'; '.join(dict.fromkeys(seen)).replace('|', chr(92) + '|')} |")

@@ -11,10 +11,6 @@ import pytest
 from app import wait_until
 from client import new_event
 
-# Found unhealthy after 2 s: before the retries of an event that meets no app are used up.
-HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
-                "--app-health-threshold", "2")
-
 
 class Sender(threading.Thread):
     """Publishes events of several users until told to stop; what was answered 204 counts."""
@@ -102,7 +98,7 @@ def test_instance_dies(run_app, publisher, note):
 
 def test_app_dies(run_app, publisher, note):
     """A subscriber that is away for a short time loses nothing: its sidecar stops delivering"""
-    app, side = run_app("contract-app-down", ["app-down/"], flags=HEALTH_FLAGS)
+    app, side = run_app("contract-app-down", ["app-down/"], health=True)
     sender = Sender(publisher, "t-app-down")
     sender.start()
     app.wait("/events/t-app-down", 20)
