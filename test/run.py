@@ -40,6 +40,7 @@ class Tally:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.excused = False  # told that a suite need not run, and it did not
 
     def suite(self, name, passed, failed, started, note=""):
         self.passed += passed
@@ -215,8 +216,10 @@ def contract(tally, optional):
     if not_run and not optional:
         failed = max(1, failed)
     elif not_run and "| FAILED |" not in output:
-        failed, tally.passed = 0, tally.passed + 1
+        failed, tally.excused = 0, True
     tally.suite("contract", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
+    if not_run:
+        print(f"contract on a real Dapr: {not_run[1]}", flush=True)
 
 
 def lint(tally, cluster, profile):
@@ -283,7 +286,7 @@ def main(arguments):
         if os.path.isdir(CLUSTERS) and not os.listdir(CLUSTERS):
             shutil.rmtree(CLUSTERS)
     print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
-    return 1 if tally.failed or not tally.passed else 0
+    return 1 if tally.failed or not (tally.passed or tally.excused) else 0
 
 
 if __name__ == "__main__":
