@@ -74,7 +74,7 @@ FUZZ_SECONDS ?= 60
 CASES ?= 20000
 
 .PHONY: all objects tests fuzzers run-all check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
-	clang tidy coverage bench docs format format-check deps help clean FORCE
+	clang tidy coverage bench topics check-dapr docs score format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -214,6 +214,14 @@ coverage: deps-slow ## line coverage of unit and flow tests
 bench: deps-bench ## the speed table: ours beside pgbench and a Node server
 	@$(SELF) PROFILE=release all build/release/test/tools/recurrence_driver
 	@test/bench/run.py
+
+check-dapr: deps ## the contract of the sidecar, on a real Dapr and broker (needs Go, Java, Maven; OPTIONAL=1: not needed)
+	@$(SELF) PROFILE=release all
+	@$(PYTHON) test/run.py contract$(if $(OPTIONAL),=optional)
+
+topics: ## make the topics of dapr-components/topics on a broker: BROKERS=HOST:PORT, FLAGS='-replication 3 -tls'
+	@$(if $(BROKERS),,echo 'topics: say where: make topics BROKERS=HOST:PORT' >&2; exit 64)
+	@$(PYTHON) test/tools/real_stack.py topics $(BROKERS) $(FLAGS)
 
 docs: all ## write what in docs/ is made from the binary, a running service or its database
 	@scripts/docs.sh $(B)/todod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lints about the rest of the tree: shell, YAML, workflows, JSON, SQL, secrets in the history, requirements."""
+"""Lints about the rest of the tree: shell, YAML, Dapr components, workflows, JSON, SQL, secrets in the history, requirements."""
 import json
 import os
 import re
@@ -56,6 +56,79 @@ def shell():
 def yaml_files():
     paths = tracked(r"\.ya?ml$")
     return run(["yamllint", "-s", "-c", ".yamllint.yml", *paths]), f"{len(paths)} files"
+
+
+# What may differ between environments: how a broker, a store or a secret is reached, and who resolves names.
+REACHED_BY = {"brokers", "authType", "saslUsername", "saslPassword", "saslMechanism", "disableTls", "skipVerify",
+              "connectionString", "secretsFile", "multiValued"}
+PASSWORDS = re.compile(r"password|username|connectionString|brokers", re.I)
+
+
+def load_resources(directory):
+    """{(kind, name): document} of a directory of dapr-components."""
+    found = {}
+    for path in source.files(f"{directory}/*.yaml", f"{directory}/config/*.yaml"):
+        for document in yaml.safe_load_all(source.text(path)):
+            if document:
+                found[(document["kind"], document["metadata"]["name"])] = document
+    return found
+
+
+def same_everywhere(document):
+    """The part of a resource that must not depend on the environment."""
+    spec, kind = document["spec"], document["kind"]
+    if kind == "Resiliency":
+        return spec
+    if kind == "Component":
+        return (document.get("scopes"), spec["version"], spec["type"].split(".")[0],
+                sorted((m["name"], m.get("value")) for m in spec["metadata"] if m["name"] not in REACHED_BY))
+    access = spec["accessControl"]
+    policies = [{k: v for k, v in p.items() if k != "namespace"} for p in access.get("policies", [])]
+    return access["defaultAction"], access["trustDomain"], policies, spec["secrets"]
+
+
+def topic_table():
+    return {line.split()[0] for line in source.text("dapr-components/topics").splitlines()
+            if line.strip() and not line.startswith("#")}
+
+
+def scope_problems(document, topics):
+    """Of kafka-pubsub: the topics are those of the table, and who subscribes may publish the dead letters of it."""
+    values = {m["name"]: m.get("value") for m in document["spec"]["metadata"]}
+    scopes = {kind: {app: set(names.split(",")) for app, _, names in (s.partition("=") for s in values[kind].split(";"))}
+              for kind in ("publishingScopes", "subscriptionScopes")}
+    named = set(values["protectedTopics"].split(","))
+    if named != topics:
+        yield f"protectedTopics are not those of dapr-components/topics: {sorted(named ^ topics)}"
+    for kind, apps in scopes.items():
+        if set(apps) != set(document["scopes"]):
+            yield f"{kind} is not about the apps of the component: {sorted(set(apps) ^ set(document['scopes']))}"
+        unknown = set().union(*apps.values()) - topics
+        if unknown:
+            yield f"{kind} has topics that are not in dapr-components/topics: {sorted(unknown)}"
+    for app, names in scopes["subscriptionScopes"].items():
+        wanted = {f"dlq.{n}" for n in names if not n.startswith("dlq.")}
+        if wanted - scopes["publishingScopes"].get(app, set()):
+            yield f"{app} may not publish the dead letters of what it subscribes to"
+
+
+def components():
+    """dapr-components/local and cloud: same names, same scopes, same promises."""
+    local, cloud = load_resources("dapr-components/local"), load_resources("dapr-components/cloud")
+    problems = [f"{kind} {name} is only in one of local and cloud" for kind, name in sorted(set(local) ^ set(cloud))]
+    for key in sorted(set(local) & set(cloud)):
+        if same_everywhere(local[key]) != same_everywhere(cloud[key]):
+            problems.append(f"{key[0]} {key[1]} differs between local and cloud in more than how it is reached")
+    topics = topic_table()
+    problems += [f"{t} has no dlq.{t} in dapr-components/topics" for t in sorted(topics)
+                 if not t.startswith("dlq.") and f"dlq.{t}" not in topics]
+    for place, resources in (("local", local), ("cloud", cloud)):
+        problems += [f"{place}: {p}" for p in scope_problems(resources["Component", "kafka-pubsub"], topics)]
+    for key, document in cloud.items():
+        for m in document["spec"].get("metadata", []) if document["kind"] == "Component" else []:
+            if PASSWORDS.search(m["name"]) and "secretKeyRef" not in m:
+                problems.append(f"cloud {key[1]}: {m['name']} does not come from a secret")
+    return problems, f"{len(local)} and {len(cloud)} resources, {len(topics)} topics"
 
 
 def workflow_problems(path):
@@ -161,5 +234,5 @@ def requirements():
     return problems, f"{rows} rows"
 
 
-LINTS = {"shell": shell, "yaml": yaml_files, "workflows": workflows, "json": json_files, "sql": sql,
+LINTS = {"shell": shell, "yaml": yaml_files, "components": components, "workflows": workflows, "json": json_files, "sql": sql,
          "secrets": secrets, "requirements": requirements}
