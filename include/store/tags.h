@@ -53,11 +53,11 @@ FIBER int tag_store_update_wait(struct db *db, struct arena *arena,
 FIBER int tag_store_begin_rename_wait(struct db *db, struct arena *arena,
 				      const struct store_change *change, struct str from,
 				      const struct tag *to, struct err *reterr) MUST_CHECK;
-/* Removes a tag that no task has any more. is_renamed: its successor counts in its place. 0;
+/* Removes a tag that no task has any more; one being renamed counts as its successor. 0;
  * -ESTALE: a task has it again, or it is gone; -EEXIST as above. */
 FIBER int tag_store_remove_wait(struct db *db, struct arena *arena,
 				const struct store_change *change, struct str tag_key,
-				bool is_renamed, struct err *reterr) MUST_CHECK;
+				struct err *reterr) MUST_CHECK;
 
 /* At most TAG_STEP tasks with this tag and an id above after_id, by id. */
 FIBER int tag_store_tasks_wait(struct db *db, struct arena *arena, struct str user_id,

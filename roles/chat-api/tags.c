@@ -356,7 +356,7 @@ static FIBER int rename_tag(struct request *rq, const struct tag_lookup *found,
 		return r;
 	return settle_draft(rq, d,
 			    tag_store_remove_wait(request_db(rq), rq->arena, &d->change,
-						  found->tag.name.key, true, &rq->err));
+						  found->tag.name.key, &rq->err));
 }
 
 /* The same key: another spelling, another colour, or both. */
@@ -409,7 +409,7 @@ static FIBER int delete_once(struct request *rq, const struct idempotency_key *k
 	draft_answer(&d, 204, key);
 	return settle_draft(rq, &d,
 			    tag_store_remove_wait(request_db(rq), rq->arena, &d.change, w.from,
-						  found.renaming_to.p != NULL, &rq->err));
+						  &rq->err));
 }
 
 /* 0: answered; 1: others were faster, once more; < 0: rq->err. */

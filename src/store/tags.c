@@ -72,17 +72,19 @@ static const struct db_statement BEGIN_RENAME = {
 	N_TAG + 1,
 };
 
-/* $15 key, $16 how many fewer tags there are then. The counter is locked first. A tag whose rename
- * to this one was cut short is a tag of its own again, and counts. */
-#define REMOVE                                                                             \
-	"WITH c AS (UPDATE todod.user_counters c SET tags = c.tags - $16 + "               \
-	"(SELECT count(*) FROM todod.tags o WHERE o.user_id = $1 AND o.renaming_to = $15)" \
-	"::integer WHERE c.user_id = $1 AND EXISTS (SELECT FROM todod.tags g "             \
-	"WHERE g.user_id = $1 AND g.key = $15) RETURNING 1), "                             \
-	"o AS (UPDATE todod.tags o SET renaming_to = NULL FROM c "                         \
-	"WHERE o.user_id = $1 AND o.renaming_to = $15), "                                  \
-	"w AS (DELETE FROM todod.tags g USING c WHERE g.user_id = $1 AND g.key = $15 RETURNING 1)"
-enum { N_REMOVE = CHANGE_PARAMS + 2 };
+/* $15 key. The counter is locked first. A tag that is being renamed does not count: its successor
+ * does. Whether it is, is what the row says when it goes, not what was read before. And a tag whose
+ * rename to this one was cut short is a tag of its own again, and counts. */
+#define REMOVE                                                                         \
+	"WITH l AS (SELECT c.user_id FROM todod.user_counters c WHERE c.user_id = $1 " \
+	"FOR UPDATE), "                                                                \
+	"w AS (DELETE FROM todod.tags g USING l WHERE g.user_id = $1 AND g.key = $15 " \
+	"RETURNING g.renaming_to IS NULL AS counts), "                                 \
+	"o AS (UPDATE todod.tags o SET renaming_to = NULL FROM w "                     \
+	"WHERE o.user_id = $1 AND o.renaming_to = $15 RETURNING 1), "                  \
+	"c AS (UPDATE todod.user_counters c SET tags = c.tags - w.counts::integer "    \
+	"+ (SELECT count(*) FROM o)::integer FROM w WHERE c.user_id = $1)"
+enum { N_REMOVE = CHANGE_PARAMS + 1 };
 
 static const struct db_statement REMOVE_ONE[2] = {
 	{ "tag_remove", REMOVE COUNT("w"), N_REMOVE },
@@ -245,14 +247,13 @@ int tag_store_begin_rename_wait(struct db *db, struct arena *arena,
 }
 
 int tag_store_remove_wait(struct db *db, struct arena *arena, const struct store_change *change,
-			  struct str tag_key, bool is_renamed, struct err *reterr)
+			  struct str tag_key, struct err *reterr)
 {
 	struct change_params p;
 	int64_t n = 0;
 
 	change_params_init(&p, arena, change, reterr);
 	change_add_text(&p, tag_key);
-	change_add(&p, (struct db_param)DB_PARAM_I32(is_renamed ? 0 : 1));
 	int r = change_run_wait(db, change, &p, &REMOVE_ONE[change->key != NULL], TAG_VIOLATIONS,
 				&n);
 	return conclude(r, n, reterr);

@@ -222,7 +222,7 @@ def test_a_cursor_fits_one_list(daemon, connect_api, population, query):
 
 
 def test_damaged_cursors_never_fail_the_server(population):
-    """SE11: any byte of a cursor changed: 422, or another place in the same list."""
+    """SE11: a cursor in which anything was changed is 422."""
     api, _ = population["UTC"]
     rng = random.Random(5)
     for query in CURSOR_QUERIES:
@@ -230,8 +230,10 @@ def test_damaged_cursors_never_fail_the_server(population):
         for _ in range(25):
             at = rng.randrange(len(cursor))
             damaged = cursor[:at] + rng.choice("Az09-_.~=%41 ") + cursor[at + rng.randint(0, 3):]
+            if damaged == cursor:
+                continue
             answer = api.get(f"{api.tasks}?{query}&limit=50&cursor={urllib.parse.quote(damaged)}")
-            assert answer.status in (200, 422), answer
+            assert answer.status == 422, answer
 
 
 @pytest.mark.parametrize("query", [f"sort={s}&order={o}" for s in SORTS for o in ("asc", "desc")] + ["search=milk", "tag=home"])

@@ -222,8 +222,6 @@ def arguments_of_change(sql, values, task_id):
         values.update({15: f"ARRAY[{task_id}]", 16: "ARRAY[2]", 19: f"'{TAG}'", 20: f"'{TAG}'"})
     if has(17, "text") and "todod.tags" in sql and has(15, "text"):
         values[17] = "'#123456'"
-    if "tags = c.tags - $16" in sql:
-        values[16] = "0"
     if "SET renaming_to = $15" in sql:
         values.update({15: "'y'", 18: f"'{TAG}'"})
     if has(41, "text[]"):
@@ -304,6 +302,14 @@ def execute(connection, app_user, sql, user, task_id):
             cursor.execute("ROLLBACK")
 
 
+def reaches(superuser, stolen, task_id):
+    """Rows of others; a bound of a table that one of them would break is one that was reached."""
+    try:
+        return execute(superuser, "", stolen, "rls-thief", task_id) >= 1
+    except psycopg2.errors.CheckViolation:
+        return True
+
+
 @pytest.fixture(scope="module")
 def victims(database):
     """Two users with a task each; the answer kept for the one is live, for the other expired. The first has all the rest."""
@@ -349,7 +355,7 @@ def test_a_forgotten_where_leaks_and_breaks_nothing(database, victims, sql):
             assert rows_of_victims(database) == before
             return
         assert stolen != sql
-        assert execute(superuser, "", stolen, "rls-thief", victims[0]) >= 1, "the dropped WHERE shows"
+        assert reaches(superuser, stolen, victims[0]), "the dropped WHERE shows"
         assert execute(service, "rls-thief", stolen, "rls-thief", victims[0]) == 0
         assert execute(service, "", stolen, "rls-thief", victims[0]) == 0
         # Not mutated, but for a user other than the session's.

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from database import connect
 from process import wait_until
-from test_tasks import in_parallel
+from test_tasks import in_parallel, waiting_for_locks
 
 
 def by_name(api):
@@ -340,6 +341,26 @@ def test_after_a_rename_that_was_cut_short(api, database):
     check_joined(database, api.user)
     assert rename(api, "a", name="b").status == 200
     assert [t["name"] for t in api.tags()] == ["b"] and api.list()[0]["tags"] == ["b"]
+    check_joined(database, api.user)
+
+
+def test_deleted_while_a_rename_begins(api, database):
+    """FT10: whether a tag counts is what it is when it goes, not when the deletion looked at it."""
+    new_tag(api, "a")
+    lock = connect(database.url)
+    lock.autocommit = False
+    cursor = lock.cursor()
+    cursor.execute("SELECT FROM todod.user_counters WHERE user_id = %s FOR UPDATE", (api.user,))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(remove(api, "a")))
+    thread.start()
+    wait_until("the deletion waits", lambda: waiting_for_locks(database) >= 1)
+    cursor.execute("UPDATE todod.tags SET renaming_to = 'b' WHERE user_id = %s", (api.user,))
+    cursor.execute("INSERT INTO todod.tags VALUES (%s, 'b', 'b', '#000000')", (api.user,))
+    lock.commit()
+    thread.join()
+    lock.close()
+    assert answers[0].status == 204 and [t["name"] for t in api.tags()] == ["b"]
     check_joined(database, api.user)
 
 

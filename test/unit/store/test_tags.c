@@ -110,13 +110,11 @@ static void life_fiber(void *arg)
 	ck_assert_int_eq(read_tag(db, "bilal", "home").tag.open_tasks, 0);
 	/* Tasks have it: it stays. */
 	char *before = all_of_it();
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("home"), false, &err),
-			 -ESTALE);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("home"), &err), -ESTALE);
 	ck_assert_ptr_eq(err.kind, &ERR_CONFLICT);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("none"), false, &err),
-			 -ESTALE);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("none"), &err), -ESTALE);
 	assert_unchanged(before);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("a"), false, &err), 0);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("a"), &err), 0);
 	ck_assert_int_eq(pg_long("SELECT tags FROM todod.user_counters WHERE user_id = 'anna'"), 1);
 	db_free(db);
 }
@@ -143,7 +141,7 @@ static void quota_fiber(void *arg)
 	assert_unchanged(before);
 	/* A rename needs no room. */
 	ck_assert_int_eq(tag_store_begin_rename_wait(db, arena, &change, STR("a"), &tag, &err), 0);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("a"), true, &err), 0);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("a"), &err), 0);
 	ck_assert_int_eq(pg_long("SELECT tags FROM todod.user_counters"), 500);
 	db_free(db);
 }
@@ -243,11 +241,10 @@ static void rename_fiber(void *arg)
 			 -ESTALE);
 	ck_assert_int_eq(tag_store_begin_rename_wait(db, arena, &change, STR("none"), &third, &err),
 			 -ESTALE);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), true, &err),
-			 -ESTALE);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), &err), -ESTALE);
 	assert_unchanged(before);
 	ck_assert_uint_eq(walk(db, STR("old"), STR("New"), STR("new"), 100), 2);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), true, &err), 0);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), &err), 0);
 	ck_assert(!read_tag(db, "anna", "old").found);
 	ck_assert_int_eq(read_tag(db, "anna", "new").tag.open_tasks, 167);
 	ck_assert(read_tag(db, "bilal", "old").found);
@@ -294,7 +291,7 @@ static void respell_fiber(void *arg)
 	ck_assert_int_eq(
 		pg_long("SELECT count(*) FROM todod.tasks WHERE tags = '' AND version = 3"), 120);
 	ck_assert_int_eq(pg_long("SELECT count(*) FROM todod.task_tags"), 0);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), false, &err), 0);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &change, STR("old"), &err), 0);
 	ck_assert_int_eq(pg_long("SELECT tags FROM todod.user_counters"), 0);
 	db_free(db);
 }
@@ -355,8 +352,7 @@ static void race_fiber(void *arg)
 	const struct store_change other = no_events("bilal");
 	const struct tag tag = tag_of("new", "mine", "#000000");
 	ck_assert_int_eq(tag_store_update_wait(db, arena, &other, &tag, &err), -ESTALE);
-	ck_assert_int_eq(tag_store_remove_wait(db, arena, &other, STR("new"), false, &err),
-			 -ESTALE);
+	ck_assert_int_eq(tag_store_remove_wait(db, arena, &other, STR("new"), &err), -ESTALE);
 	ck_assert_int_eq(tag_store_begin_rename_wait(db, arena, &other, STR("old"), &tag, &err),
 			 -ESTALE);
 	ck_assert_int_eq(
