@@ -363,6 +363,8 @@ static void on_stop_signal(void *arg)
 		http_server_drain(app->public_server);
 	else
 		fiber_cancel_all(); /* still starting */
+	if (app->role_started && app->role->drain != NULL)
+		app->role->drain(app);
 	drain_step(app);
 }
 

@@ -18,7 +18,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { HEAD_MAX_BYTES = 64 * 1024, CONNECTIONS_PER_HOST = 16 };
+enum { HEAD_MAX_BYTES = 64 * 1024 };
 
 struct call {
 	struct call *next, *prev;
@@ -180,7 +180,7 @@ static bool open_multi(struct http_client *c)
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-			      (long)CONNECTIONS_PER_HOST) == CURLM_OK &&
+			      (long)c->max_calls) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->max_calls) == CURLM_OK)
 		return true;
 	curl_multi_cleanup(c->multi);

@@ -17,6 +17,7 @@ import process
 from api_client import Api, OpenApi, sign
 from database import Cluster, Database
 from issuer import Issuer
+from sidecar_host import Sidecar
 
 counter = itertools.count(1)
 
@@ -180,3 +181,24 @@ def api(daemon, connect_api):
     """A new user's client of the shared daemon."""
     return connect_api(daemon)
 
+
+
+@pytest.fixture
+def make_sidecar(request, make_database, tmp_path_factory):
+    """A function that starts an embedded sidecar for apps, on a database of the test's own unless given."""
+    made = []
+
+    def make(apps, database=None, start=True, **config):
+        if database is None:
+            database = make_database(f"sidecar_{next(counter)}")
+            database.let_log_in("todod_sidecar")
+        sidecar = Sidecar(str(tmp_path_factory.mktemp("sidecar")), database, apps, **config)
+        sidecar.database = database
+        made.append(sidecar)
+        if start:
+            sidecar.start()
+        return sidecar
+
+    yield make
+    for sidecar in made:
+        sidecar.stop()

@@ -58,6 +58,8 @@ def wait_until(what, condition, seconds=START_SECONDS, every=0.01):
 
 
 class Daemon:
+    role = "chat-api"
+
     def __init__(self, directory, config, binary=BINARY, env=None):
         os.makedirs(directory, exist_ok=True)
         self.directory = directory
@@ -76,7 +78,7 @@ class Daemon:
             os.fchmod(f.fileno(), 0o600)
             f.writelines(f"{key} = {value}\n" for key, value in self.config.items())
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen([self.binary, "--role=chat-api", f"--config={config_path}"], stdout=out,
+            self.process = subprocess.Popen([self.binary, f"--role={self.role}", f"--config={config_path}"], stdout=out,
                                             stderr=err, stdin=subprocess.DEVNULL, env=clean_env(self.env))
         self.ops_port = self.wait_port("ops")
         if wait:
@@ -108,7 +110,7 @@ class Daemon:
         """The lines that are complete by now."""
         text = self.stdout()
         lines = text[:text.rfind("\n") + 1].splitlines()
-        entries = [check_log_line(line) for line in lines]
+        entries = [check_log_line(line, self.role) for line in lines]
         return [e for e in entries if msg is None or e["msg"] == msg]
 
     def is_alive(self):
@@ -131,7 +133,7 @@ class Daemon:
         errors = self.stderr()
         assert not SANITIZER_REPORT.search(errors), errors
         for line in self.stdout().splitlines():
-            check_log_line(line)
+            check_log_line(line, self.role)
 
     def stop(self):
         """SIGTERM, and out with 0 (which, with the address sanitizer, also means nothing leaked)."""
