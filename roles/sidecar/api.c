@@ -37,6 +37,18 @@ static const struct api_route ROUTES[] = {
 	{ .method = HTTP_POST, .pattern = "publish/bulk/{}/{}", .handler = publish_bulk },
 	{ .method = HTTP_POST, .pattern = "publish/{}/{}", .handler = publish_one },
 	{ .method = HTTP_PUT, .pattern = "publish/{}/{}", .handler = publish_one },
+	{ .method = HTTP_POST, .pattern = "state/{}/bulk", .handler = state_bulk },
+	{ .method = HTTP_PUT, .pattern = "state/{}/bulk", .handler = state_bulk },
+	{ .method = HTTP_POST, .pattern = "state/{}", .handler = state_save },
+	{ .method = HTTP_PUT, .pattern = "state/{}", .handler = state_save },
+	{ .method = HTTP_GET, .pattern = "state/{}/*", .handler = state_get },
+	{ .method = HTTP_DELETE, .pattern = "state/{}/*", .handler = state_delete },
+	{ .method = HTTP_POST, .pattern = "jobs/{}", .handler = job_put },
+	{ .method = HTTP_PUT, .pattern = "jobs/{}", .handler = job_put },
+	{ .method = HTTP_GET, .pattern = "jobs/{}", .handler = job_get },
+	{ .method = HTTP_DELETE, .pattern = "jobs/{}", .handler = job_delete },
+	{ .method = HTTP_GET, .pattern = "secrets/{}/bulk", .handler = secret_bulk },
+	{ .method = HTTP_GET, .pattern = "secrets/{}/{}", .handler = secret_get },
 };
 
 static const struct metric_family REQUESTS = {
@@ -274,6 +286,28 @@ void call_error(struct call *c, int status, const char *code, const char *fmt, .
 void call_failure(struct call *c, int status, const char *code)
 {
 	call_error(c, status, code, "%s", c->err.text);
+}
+
+int call_db_wait(struct call *c, const struct db_statement *statement,
+		 const struct db_param *params, struct db_result **ret)
+{
+	const struct db_query query = { statement, params };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+
+	return db_run_wait(c->host->db, &segment, ret, NULL, &c->err);
+}
+
+int64_t call_change_wait(struct call *c, const struct db_statement *statement,
+			 const struct db_param *params)
+{
+	struct db_result *result = NULL;
+	int64_t r = call_db_wait(c, statement, params, &result);
+
+	if (r < 0)
+		return r;
+	r = db_affected(result);
+	db_result_free(result);
+	return r;
 }
 
 static void health(struct call *c)

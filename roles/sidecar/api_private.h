@@ -41,7 +41,6 @@ struct str call_query(struct call *c, const char *name);
 struct buf *call_buf(struct call *c, size_t max_bytes); /* NULL when out of memory */
 
 void call_empty(struct call *c, int status);
-void call_text(struct call *c, int status, struct str text);
 void call_json(struct call *c, int status, struct buf *body, const struct http_header *headers,
 	       size_t n_headers);
 /* {"errorCode": ..., "message": ...} */
@@ -54,5 +53,18 @@ void call_failure(struct call *c, int status, const char *code);
 
 call_fn publish_one, publish_bulk;
 call_fn metadata_get;
+call_fn state_get, state_save, state_delete, state_bulk;
+call_fn job_put, job_get, job_delete;
+call_fn secret_get, secret_bulk;
+call_fn invoke_any;
+
+/* ---- database, for handlers ---- */
+
+/* One statement. 0 with *ret, the caller's; < 0: c->err says why. */
+FIBER int call_db_wait(struct call *c, const struct db_statement *statement,
+		       const struct db_param *params, struct db_result **ret) MUST_CHECK;
+/* One statement that changes rows: how many, or < 0. */
+FIBER int64_t call_change_wait(struct call *c, const struct db_statement *statement,
+			       const struct db_param *params) MUST_CHECK;
 
 #endif

@@ -24,6 +24,7 @@
 #include "net/http_client.h"
 #include "net/http_server.h"
 
+#include "alarm_private.h"
 #include "settings_private.h"
 
 enum {
@@ -37,11 +38,18 @@ enum {
 struct host;
 struct topic;
 struct consumer;
+struct job_run;
+struct cron;
 
 struct hosted {
 	struct host *host;
 	const struct settings_app *settings;
 	struct str id;
+	struct job_run *runs; /* of its jobs, under way */
+	unsigned n_runs;
+	bool is_looking;     /* a fiber looks for due jobs */
+	bool look_again;     /* there may be more since it began */
+	int64_t next_job_us; /* the earliest that is not under way; INT64_MAX: none */
 };
 
 /* One wish of /dapr/subscribe. */
@@ -88,6 +96,12 @@ struct host {
 	unsigned n_topics;
 	struct consumer *consumers;
 	struct timer rescan; /* looks again for partitions whose fiber could not be had */
+	struct timer lease_timer, sweep_timer;
+	struct uuid lease_id;
+	struct alarm_clock job_alarm; /* the earliest job of an app that lives */
+	struct cron *crons;
+	size_t n_crons;
+	size_t turn; /* of host_pick */
 	bool is_stopping;
 };
 

@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "consumer_private.h"
+#include "jobs_private.h"
+#include "slice_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -163,10 +165,7 @@ static FIBER int read_wishes(struct instance *i, struct str body, struct err *re
 
 	if (str_trim(body).n == 0)
 		return 0;
-	struct str whole = arena_printf(i->arena, "{\"v\":%.*s}", STR_ARGS(body));
-	if (whole.p == NULL)
-		return err_unavailable(reterr, 1, "out of memory");
-	int r = json_parse(i->arena, whole, "subscriptions", WISHES_FIELDS, &texts, reterr);
+	int r = slice_parse(i->arena, body, "subscriptions", WISHES_FIELDS, &texts, NULL, reterr);
 	return r < 0 ? r : open_wishes(i, &texts, reterr);
 }
 
@@ -252,6 +251,7 @@ static void went_up(struct instance *i)
 		 LOG_I64("subscriptions", (int64_t)i->n_wishes));
 	i->is_healthy = true;
 	consumers_assign(i->host);
+	jobs_look(i->owner);
 }
 
 static void went_down(struct instance *i, const struct err *err)
@@ -260,12 +260,25 @@ static void went_down(struct instance *i, const struct err *err)
 		 LOG_STR("address", i->settings->address), LOG_CSTR("reason", err->text));
 	i->is_healthy = false;
 	consumers_assign(i->host);
+	jobs_arm(i->host);
 }
 
 static void plan_probe(struct instance *i, int64_t delay_ms)
 {
 	if (!i->host->is_stopping && timer_start(&i->probe_timer, delay_ms) < 0)
 		log_warn("sidecar.no_timer", LOG_STR("app_id", i->owner->id));
+}
+
+/* Becomes of the instance what the probe found. */
+static void judge(struct instance *i, int r, const struct err *err)
+{
+	i->failures = r == 0 ? 0 : i->failures + 1;
+	if (r == 0 && !i->is_healthy)
+		went_up(i);
+	else if (r < 0 && i->is_healthy && (r == -ECONNREFUSED || i->failures >= FAILURES_MAX))
+		went_down(i, err);
+	else if (r < 0 && !i->is_healthy && r != -ECONNREFUSED)
+		log_err(LOG_DEBUG, "sidecar.app_not_ready", err);
 }
 
 static FIBER void probe(void *arg)
@@ -279,13 +292,7 @@ static FIBER void probe(void *arg)
 	i->is_probing = false;
 	if (i->host->is_stopping)
 		return;
-	i->failures = r == 0 ? 0 : i->failures + 1;
-	if (r == 0 && !i->is_healthy)
-		went_up(i);
-	else if (r < 0 && i->is_healthy && (r == -ECONNREFUSED || i->failures >= FAILURES_MAX))
-		went_down(i, &err);
-	else if (r < 0 && !i->is_healthy && r != -ECONNREFUSED)
-		log_err(LOG_DEBUG, "sidecar.app_not_ready", &err);
+	judge(i, r, &err);
 	plan_probe(i, i->is_healthy && r == 0 ? i->host->settings->probe_ms : ABSENT_PROBE_MS);
 }
 

@@ -214,15 +214,11 @@ static int make_record(struct call *c, const struct wrap *common, const struct e
 /* Reads the entries; -EINVAL is answered with 400. */
 static int read_entries(struct call *c, struct entries *ret, struct str *ret_list)
 {
-	struct str body = c->http->body;
-	struct str whole = arena_printf(c->arena, "{\"v\":%.*s}", STR_ARGS(body));
+	int r = slice_parse(c->arena, c->http->body, "body", ENTRIES_FIELDS, ret, ret_list,
+			    &c->err);
 
-	if (whole.p == NULL)
-		return err_unavailable(&c->err, 1, "out of memory");
-	int r = json_parse(c->arena, whole, "body", ENTRIES_FIELDS, ret, &c->err);
 	if (r < 0)
 		return r;
-	*ret_list = (struct str){ whole.p + 5, whole.n - 6 };
 	if (ret->list.state != JSON_SET || has_bad_ids(ret->list.v, ret->list.n))
 		return err_set(&c->err, &ERR_BAD_REQUEST, NULL,
 			       "entryId must be there and differ in all entries");

@@ -6,7 +6,11 @@
 #include "host_private.h"
 
 #include "consumer_private.h"
+#include "crons_private.h"
+#include "jobs_private.h"
+#include "lease_private.h"
 #include "roles/roles.h"
+#include "sweep_private.h"
 #include "topic_private.h"
 
 #include <errno.h>
@@ -17,6 +21,16 @@ struct hosted *host_app(struct host *h, struct str id)
 	for (size_t i = 0; i < h->n_apps; i++) {
 		if (str_eq(h->apps[i].id, id))
 			return &h->apps[i];
+	}
+	return NULL;
+}
+
+struct instance *host_pick(struct host *h, const struct hosted *app)
+{
+	for (size_t n = 0; n < h->n_instances; n++) {
+		struct instance *i = &h->instances[h->turn++ % h->n_instances];
+		if (i->owner == app && i->is_healthy)
+			return i;
 	}
 	return NULL;
 }
@@ -34,6 +48,10 @@ static void host_free(struct host *h)
 		instance_close(&h->instances[i]);
 	consumers_free(h);
 	topics_free(h);
+	jobs_close(h);
+	crons_close(h);
+	lease_stop(h);
+	timer_done(&h->sweep_timer);
 	free(h->doors);
 	free(h->instances);
 	free(h->apps);
@@ -49,6 +67,8 @@ static int fill(struct host *h, struct app *app, struct err *reterr)
 	h->loop = app_loop(app);
 	h->db = app_db(app);
 	timer_init(&h->rescan, h->loop, NULL, h);
+	timer_init(&h->lease_timer, h->loop, NULL, h);
+	timer_init(&h->sweep_timer, h->loop, NULL, h);
 	h->settings = settings_new(app_config(app), reterr);
 	if (h->settings == NULL)
 		return -EINVAL;
@@ -70,9 +90,15 @@ static int fill(struct host *h, struct app *app, struct err *reterr)
 	return metric_on_collect(collect, h) < 0 ? err_unavailable(reterr, 1, "out of memory") : 0;
 }
 
+/* With the lease in hand. Nothing is called before it could be answered. */
 static int open_all(struct host *h, struct err *reterr)
 {
-	int r = api_open(h, reterr);
+	int r = jobs_open(h) < 0 ? err_unavailable(reterr, 1, "no timer for jobs") : 0;
+
+	if (r == 0)
+		r = crons_open(h, reterr);
+	if (r == 0)
+		r = api_open(h, reterr);
 
 	for (size_t i = 0; r == 0 && i < h->n_instances; i++) {
 		if (instance_open(&h->instances[i]) < 0)
@@ -89,11 +115,15 @@ static FIBER int start(struct app *app, struct err *reterr)
 		return err_unavailable(reterr, 1, "out of memory");
 	int r = fill(h, app, reterr);
 	if (r == 0)
+		r = lease_take_wait(h, reterr);
+	if (r == 0)
 		r = open_all(h, reterr);
 	if (r < 0) {
 		host_free(h);
 		return r;
 	}
+	lease_keep(h);
+	sweep_plan(h, h->settings->sweep_after_ms);
 	app_set_role_state(app, h);
 	return 0;
 }
@@ -105,7 +135,11 @@ static void drain(struct app *app)
 	h->is_stopping = true;
 	for (size_t i = 0; i < h->n_instances; i++)
 		timer_stop(&h->instances[i].probe_timer);
+	timer_stop(&h->lease_timer);
+	timer_stop(&h->sweep_timer);
 	api_drain(h);
+	crons_stop(h);
+	jobs_arm(h);
 	consumers_stop(h);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "settings_private.h"
 
+#include "slice_private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -38,6 +40,8 @@ const struct config_key SIDECAR_OPTIONS[] = {
 	  "how long records of topics are kept" },
 	{ "sidecar.dead_retention", CONFIG_DURATION_MS, "30d", 1000, 3650 * DAY, NULL, 0,
 	  "how long records of dlq.* topics are kept" },
+	{ "sidecar.sweep_after", CONFIG_DURATION_MS, "60s", 1, DAY, NULL, 0,
+	  "the first sweep after the start; then one each hour" },
 	{ "sidecar.probe_interval", CONFIG_DURATION_MS, "5s", 100, 60 * SECOND, NULL, 0,
 	  "how often a healthy instance is asked for GET /healthz" },
 	{ .name = NULL },
@@ -75,7 +79,9 @@ static int add_app(struct settings *s, struct str id, size_t *ret, struct err *r
 	if (s->n_apps == SETTINGS_APPS_MAX)
 		return err_set(reterr, &ERR_INVALID, NULL, "sidecar.apps: at most %d apps",
 			       SETTINGS_APPS_MAX);
-	s->apps[s->n_apps].id = id;
+	s->apps[s->n_apps].id = arena_dup(s->arena, id);
+	if (s->apps[s->n_apps].id.p == NULL)
+		return err_unavailable(reterr, 1, "out of memory");
 	*ret = s->n_apps++;
 	return 0;
 }
@@ -285,6 +291,9 @@ static int read_all(struct settings *s, const struct config *c, struct err *rete
 		r = read_tokens(s, config_str(c, "sidecar.token_dir"), reterr);
 	if (r == 0 && secrets.n > 0)
 		r = read_file(s, secrets.p, FILE_MAX_BYTES, &s->secrets, reterr);
+	if (r == 0 && secrets.n > 0 && slice_check(s->arena, s->secrets, NULL) < 0)
+		r = err_set(reterr, &ERR_INVALID, NULL, "sidecar.secrets_file: %s is no JSON",
+			    secrets.p);
 	return r;
 }
 
@@ -305,6 +314,7 @@ struct settings *settings_new(const struct config *c, struct err *reterr)
 	s->secret_store = config_str(c, "sidecar.secret_store");
 	s->retention_ms = config_i64(c, "sidecar.retention");
 	s->dead_retention_ms = config_i64(c, "sidecar.dead_retention");
+	s->sweep_after_ms = config_i64(c, "sidecar.sweep_after");
 	s->probe_ms = config_i64(c, "sidecar.probe_interval");
 	if (read_all(s, c, reterr) < 0) {
 		settings_free(s);

@@ -17,7 +17,7 @@
 enum { SETTINGS_APPS_MAX = 32, SETTINGS_INSTANCES_MAX = 64, SETTINGS_RULES_MAX = 64 };
 
 struct settings_app {
-	struct str id;		/* letters, digits, - and . */
+	struct str id;		/* letters, digits, - and .; NUL-terminated */
 	struct str api_token;	/* the app sends it; empty: none is asked for */
 	const char *app_header; /* "dapr-api-token: ...", which the app is sent; NULL: none */
 };
@@ -46,7 +46,7 @@ struct settings {
 	size_t n_crons, n_scopes;
 	struct str pubsub, replica_pubsub, state_store, secret_store;
 	struct str secrets; /* the text of the file; empty: none */
-	int64_t retention_ms, dead_retention_ms, probe_ms;
+	int64_t retention_ms, dead_retention_ms, sweep_after_ms, probe_ms;
 };
 
 extern const struct config_key SIDECAR_OPTIONS[];

@@ -5,8 +5,6 @@
  */
 #include "slice_private.h"
 
-#include "base/json.h"
-
 #include <errno.h>
 
 struct text {
@@ -44,6 +42,24 @@ static int check_one(struct str json)
 	return slice_next(&s, &key, &value) && !slice_next(&s, &key, &value) ? 0 : -EINVAL;
 }
 
+int slice_parse(struct arena *arena, struct str json, const char *where,
+		const struct json_field *fields, void *target, struct str *ret_copy,
+		struct err *reterr)
+{
+	struct str member = as_member(arena, json);
+
+	if (member.p == NULL) {
+		err_unavailable(reterr, 1, "out of memory");
+		return -ENOMEM;
+	}
+	int r = json_parse(arena, member, where, fields, target, reterr);
+	if (r == 0 && check_one(member) < 0)
+		return err_set(reterr, &ERR_BAD_REQUEST, where, "Not one JSON value.");
+	if (r == 0 && ret_copy != NULL)
+		*ret_copy = (struct str){ member.p + 5, member.n - 6 };
+	return r;
+}
+
 int slice_check(struct arena *arena, struct str json, struct err *reterr)
 {
 	struct str core = str_trim(json);
@@ -51,13 +67,7 @@ int slice_check(struct arena *arena, struct str json, struct err *reterr)
 
 	if (core.n > 0 && core.p[0] == '{')
 		return json_parse(arena, json, "body", NO_FIELDS, &ignored, reterr);
-	struct str member = as_member(arena, json);
-	if (member.p == NULL)
-		return err_unavailable(reterr, 1, "out of memory");
-	int r = json_parse(arena, member, "body", NO_FIELDS, &ignored, reterr);
-	if (r == 0 && check_one(member) < 0)
-		return err_set(reterr, &ERR_BAD_REQUEST, "body", "Not one JSON value.");
-	return r;
+	return slice_parse(arena, json, "body", NO_FIELDS, &ignored, NULL, reterr);
 }
 
 static bool is_space(char c)

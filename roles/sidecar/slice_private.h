@@ -8,12 +8,21 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 
 #include <stdbool.h>
 
 /* Any JSON value, as strict as json_parse. -EINVAL; -ENOMEM. */
 int slice_check(struct arena *arena, struct str json, struct err *reterr) MUST_CHECK;
+
+/*
+ * json_parse for an array (or any value): fields has one field, "v", for it. *ret_copy (may be
+ * NULL) is the value in the arena. As json_parse.
+ */
+int slice_parse(struct arena *arena, struct str json, const char *where,
+		const struct json_field *fields, void *target, struct str *ret_copy,
+		struct err *reterr) MUST_CHECK;
 
 /* Walks the members of an object or the items of an array. */
 struct slice {

@@ -179,8 +179,8 @@ static bool open_multi(struct http_client *c)
 	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
-	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-			      (long)c->max_calls) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->max_calls) ==
+		    CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->max_calls) == CURLM_OK)
 		return true;
 	curl_multi_cleanup(c->multi);
