@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http_client;
@@ -23,6 +24,7 @@ struct http_call {
 	int64_t timeout_ms;	    /* whole call */
 	int64_t connect_timeout_ms;
 	size_t max_response_bytes;
+	bool once; /* by a connection of its own, so that libcurl never sends it a second time */
 };
 
 struct http_response {

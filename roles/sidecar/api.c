@@ -47,6 +47,7 @@ static const struct api_route ROUTES[] = {
 	{ .method = HTTP_PUT, .pattern = "jobs/{}", .handler = job_put },
 	{ .method = HTTP_GET, .pattern = "jobs/{}", .handler = job_get },
 	{ .method = HTTP_DELETE, .pattern = "jobs/{}", .handler = job_delete },
+	{ .pattern = "invoke/{}/method/*", .handler = invoke_any, .any_method = true },
 	{ .method = HTTP_GET, .pattern = "secrets/{}/bulk", .handler = secret_bulk },
 	{ .method = HTTP_GET, .pattern = "secrets/{}/{}", .handler = secret_get },
 };

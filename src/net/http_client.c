@@ -9,35 +9,20 @@
 #include "net/http_client.h"
 
 #include "http_client_private.h"
-#include "loop/fiber.h"
 #include "loop/timer.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
 enum { HEAD_MAX_BYTES = 64 * 1024 };
 
-struct call {
-	struct call *next, *prev;
-	struct http_client *client; /* NULL once detached */
-	CURL *easy;
-	struct curl_slist *headers;
-	struct fiber_wait wait;
-	struct http_response *response;
-	size_t head_bytes;
-	bool too_long;
-	CURLcode code;
-	char reason[CURL_ERROR_SIZE];
-};
-
 struct http_client {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer timer;
-	struct call calls; /* sentinel of a ring */
+	struct http_transfer calls; /* sentinel of a ring */
 	unsigned running, max_calls;
 	bool broken; /* multi failed within: it ends its calls and is replaced when they are gone */
 };
@@ -46,6 +31,13 @@ struct watch { /* one socket of libcurl's */
 	struct event event;
 	struct http_client *client;
 };
+
+static void finish(struct http_transfer *call, int result)
+{
+	if (call->stream)
+		http_stream_on_end(call->stream, result);
+	fiber_wake(&call->wait, result);
+}
 
 static unsigned clients; /* curl_global_init and _cleanup pair around the first and the last */
 
@@ -59,9 +51,9 @@ static void collect_finished(struct http_client *c)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-		struct call *call = (struct call *)(void *)private;
+		struct http_transfer *call = (struct http_transfer *)(void *)private;
 		call->code = msg->data.result;
-		fiber_wake(&call->wait, 0);
+		finish(call, 0);
 	}
 }
 
@@ -72,8 +64,8 @@ static void collect_finished(struct http_client *c)
 static void give_up(struct http_client *c)
 {
 	c->broken = true;
-	for (struct call *call = c->calls.next; call != &c->calls; call = call->next)
-		fiber_wake(&call->wait, -ENOMEM);
+	for (struct http_transfer *call = c->calls.next; call != &c->calls; call = call->next)
+		finish(call, -ENOMEM);
 }
 
 static void drive(struct http_client *c, curl_socket_t fd, int what)
@@ -149,8 +141,10 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct call *call = arg;
+	struct http_transfer *call = arg;
 	size_t n = size * count;
+	if (call->stream)
+		return http_stream_on_body(call->stream, (struct str){ bytes, n });
 	buf_append(&call->response->body, bytes, n);
 	if (!call->response->body.failed)
 		return n;
@@ -158,14 +152,15 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return 0;
 }
 
-/* Nothing is kept of the head; it is only not endless. */
+/* Only a stream keeps the head; it is not endless. */
 static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct call *call = arg;
+	struct http_transfer *call = arg;
 	size_t n = size * count;
-	(void)bytes;
 	call->head_bytes += n;
 	call->too_long = call->head_bytes > HEAD_MAX_BYTES;
+	if (call->stream && !call->too_long)
+		return http_stream_on_head(call->stream, (struct str){ bytes, n });
 	return call->too_long ? 0 : n;
 }
 
@@ -220,8 +215,7 @@ struct http_client *http_client_new(struct loop *l, unsigned max_calls)
 	return c;
 }
 
-/* Takes the call away from libcurl; safe to repeat. Its fiber may still be parked. */
-static void detach(struct call *call)
+void http_transfer_detach(struct http_transfer *call)
 {
 	struct http_client *c = call->client;
 	if (!c)
@@ -242,9 +236,9 @@ void http_client_free(struct http_client *c)
 	if (!c)
 		return;
 	while (c->calls.next != &c->calls) {
-		struct call *call = c->calls.next;
-		detach(call);
-		fiber_wake(&call->wait, -ECANCELED);
+		struct http_transfer *call = c->calls.next;
+		http_transfer_detach(call);
+		finish(call, -ECANCELED);
 	}
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
@@ -255,7 +249,7 @@ void http_client_free(struct http_client *c)
 }
 
 /* A copy of the list with the headers that libcurl must not make up. False when out of memory. */
-static bool set_headers(struct call *call, const struct http_call *req)
+static bool set_headers(struct http_transfer *call, const struct http_call *req)
 {
 	/* "Name:" without a value takes a default of libcurl's away. A Content-Type given earlier
 	 * in the list stays. */
@@ -290,7 +284,11 @@ static bool set_request(CURL *easy, const struct http_call *req)
 /* The whole time is limited by the fiber's wait, which detaches the call. */
 static bool set_limits(CURL *easy, const struct http_call *req)
 {
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	long once = req->once;
+
+	return curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, once) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, once) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
@@ -302,7 +300,7 @@ static bool set_limits(CURL *easy, const struct http_call *req)
 		       CURLE_OK;
 }
 
-static bool set_callbacks(struct call *call)
+static bool set_callbacks(struct http_transfer *call)
 {
 	return curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 	       curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call) == CURLE_OK &&
@@ -313,7 +311,7 @@ static bool set_callbacks(struct call *call)
 }
 
 /* Hands the call to libcurl. On failure nothing is held. */
-static int attach(struct http_client *c, struct call *call, const struct http_call *req)
+static int attach(struct http_client *c, struct http_transfer *call, const struct http_call *req)
 {
 	if (!multi_is_ready(c))
 		return -ENOMEM;
@@ -335,7 +333,7 @@ static int attach(struct http_client *c, struct call *call, const struct http_ca
 	return -ENOMEM;
 }
 
-static int errno_of(const struct call *call)
+int http_transfer_errno(const struct http_transfer *call)
 {
 	if (call->too_long)
 		return -EMSGSIZE;
@@ -358,7 +356,7 @@ static int errno_of(const struct call *call)
 	}
 }
 
-static int explain(const struct call *call, int r, struct err *reterr)
+int http_transfer_explain(const struct http_transfer *call, int r, struct err *reterr)
 {
 	const char *reason =
 		call->reason[0] != '\0' ? call->reason : curl_easy_strerror(call->code);
@@ -377,13 +375,10 @@ static int explain(const struct call *call, int r, struct err *reterr)
 	return r;
 }
 
-int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
-		     struct err *reterr)
+int http_transfer_start(struct http_client *c, struct http_transfer *t, const struct http_call *req,
+			struct err *reterr)
 {
-	struct call call = { .response = ret };
 	assert(req->timeout_ms > 0);
-	ret->status = 0;
-	buf_init(&ret->body, req->max_response_bytes);
 	int r = http_call_check(req, reterr);
 	if (r < 0)
 		return r;
@@ -391,18 +386,28 @@ int http_client_wait(struct http_client *c, const struct http_call *req, struct 
 		err_unavailable(reterr, 1, "%u HTTP calls are already under way", c->running);
 		return -EAGAIN;
 	}
-	fiber_wait_init(&call.wait);
-	r = attach(c, &call, req);
+	fiber_wait_init(&t->wait);
+	r = attach(c, t, req);
+	return r < 0 ? http_transfer_explain(t, r, reterr) : 0;
+}
+
+int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
+		     struct err *reterr)
+{
+	struct http_transfer call = { .response = ret };
+	ret->status = 0;
+	buf_init(&ret->body, req->max_response_bytes);
+	int r = http_transfer_start(c, &call, req, reterr);
 	if (r < 0)
-		return explain(&call, r, reterr);
+		return r;
 	r = fiber_wait(&call.wait, "http.client", req->timeout_ms);
 	if (r == 0)
-		r = errno_of(&call);
+		r = http_transfer_errno(&call);
 	if (r == 0) {
 		long status = 0;
 		curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE, &status);
 		ret->status = (int)status;
 	}
-	detach(&call);
-	return r < 0 ? explain(&call, r, reterr) : 0;
+	http_transfer_detach(&call);
+	return r < 0 ? http_transfer_explain(&call, r, reterr) : 0;
 }
