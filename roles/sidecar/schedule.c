@@ -49,7 +49,20 @@ static int parse_value(const struct field *f, struct str s, int *ret)
 	return 0;
 }
 
-/* "*", "5", "1-5", each with "/STEP". */
+/* "5" or "1-5". *ret_last: of a range, else as it was. */
+static int parse_range(const struct field *f, struct str range, int *ret_first, int *ret_last)
+{
+	struct str to = range, from;
+
+	str_split(&to, '-', &from);
+	if (parse_value(f, from, ret_first) < 0)
+		return -EINVAL;
+	if (from.n == range.n)
+		return 0;
+	return parse_value(f, to, ret_last) == 0 && *ret_last >= *ret_first ? 0 : -EINVAL;
+}
+
+/* "*", "5", "1-5", each with "/STEP"; "5/10" goes from 5 to the end. */
 static int parse_part(const struct field *f, struct str part, uint64_t *bits, bool *ret_any)
 {
 	struct str step_text = part, range;
@@ -60,18 +73,12 @@ static int parse_part(const struct field *f, struct str part, uint64_t *bits, bo
 	bool has_step = range.n < part.n;
 	if (has_step && (str_parse_i64(step_text, &step) < 0 || step < 1 || step > f->max))
 		return -EINVAL;
-	if (str_eq(range, STR("*")) || str_eq(range, STR("?"))) {
+	if (str_eq(range, STR("*")) || str_eq(range, STR("?")))
 		*ret_any = *ret_any || !has_step;
-	} else {
-		struct str to = range, from;
-		str_split(&to, '-', &from);
-		bool is_range = from.n < range.n;
-		if (parse_value(f, from, &first) < 0 ||
-		    (is_range && parse_value(f, to, &last) < 0) || (is_range && last < first))
-			return -EINVAL;
-		if (!is_range && !has_step)
-			last = first;
-	}
+	else if (parse_range(f, range, &first, &last) < 0)
+		return -EINVAL;
+	else if (!has_step && str_find_char(range, '-', 0) < 0)
+		last = first;
 	for (int v = first; v <= last; v += (int)step)
 		*bits |= UINT64_C(1) << v;
 	return 0;
@@ -190,15 +197,17 @@ static int next_bit(uint64_t bits, int from)
 /* The first second of the day from `from` on that matches; -1: none. */
 static int next_in_day(const struct schedule *s, int from)
 {
-	int hour = from / 3600, minute = from / 60 % 60, second = from % 60;
+	for (int hour = next_bit(s->hours, from / 3600); hour >= 0;
+	     hour = next_bit(s->hours, hour + 1)) {
+		int second = hour == from / 3600 ? from % 3600 : 0; /* of the hour */
+		int first = second / 60;
 
-	for (; (hour = next_bit(s->hours, hour)) >= 0; hour++, minute = second = 0) {
-		for (; (minute = next_bit(s->minutes, minute)) >= 0; minute++, second = 0) {
-			int found = next_bit(s->seconds, second);
+		for (int minute = next_bit(s->minutes, first); minute >= 0;
+		     minute = next_bit(s->minutes, minute + 1)) {
+			int found = next_bit(s->seconds, minute == first ? second % 60 : 0);
 			if (found >= 0)
 				return hour * 3600 + minute * 60 + found;
 		}
-		minute = 0;
 	}
 	return -1;
 }
@@ -285,13 +294,35 @@ int schedule_parse_duration(struct str text, int64_t *ret_us)
 	return 0;
 }
 
-/* ISO 8601: P[nW][nD]T[nH][nM][nS]; months and years have no fixed length and are refused. */
+/* Microseconds of an ISO 8601 unit; 0: none. Months and years have no fixed length. */
+static double iso_unit(char c, bool in_time)
+{
+	static const struct {
+		char c;
+		bool in_time;
+		double us;
+	} UNITS[] = { { 'W', false, 7 * 86400e6 },
+		      { 'D', false, 86400e6 },
+		      { 'H', true, 3600e6 },
+		      { 'M', true, 60e6 },
+		      { 'S', true, 1e6 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(UNITS); i++) {
+		if (UNITS[i].c == c && UNITS[i].in_time == in_time)
+			return UNITS[i].us;
+	}
+	return 0;
+}
+
+/* P[nW][nD][T[nH][nM][nS]] */
 static int parse_iso_duration(struct str text, int64_t *ret_us)
 {
 	int64_t sum = 0;
 	bool in_time = false;
 	size_t at = 1;
 
+	if (text.n < 3 || text.p[text.n - 1] == 'T')
+		return -EINVAL;
 	while (at < text.n) {
 		double number, unit;
 		if (text.p[at] == 'T' && !in_time) {
@@ -301,31 +332,10 @@ static int parse_iso_duration(struct str text, int64_t *ret_us)
 		}
 		if (parse_number(text, &at, &number) < 0 || at == text.n)
 			return -EINVAL;
-		switch (text.p[at++]) {
-		case 'W':
-			unit = in_time ? 0 : 7 * 86400e6;
-			break;
-		case 'D':
-			unit = in_time ? 0 : 86400e6;
-			break;
-		case 'H':
-			unit = in_time ? 3600e6 : 0;
-			break;
-		case 'M':
-			unit = in_time ? 60e6 : 0;
-			break;
-		case 'S':
-			unit = in_time ? 1e6 : 0;
-			break;
-		default:
-			unit = 0;
-			break;
-		}
+		unit = iso_unit(text.p[at++], in_time);
 		if (!(unit > 0) || add(number * unit, &sum) < 0)
 			return -EINVAL;
 	}
-	if (text.n < 3 || text.p[text.n - 1] == 'T')
-		return -EINVAL;
 	*ret_us = sum;
 	return 0;
 }

@@ -226,6 +226,8 @@ int wrap_base64_decode(struct arena *arena, struct str text, struct str *ret)
 		return -EINVAL;
 	while (padding < 2 && padding < text.n && text.p[text.n - 1 - padding] == '=')
 		padding++;
+	if (text.n > 0 && memchr(text.p, '=', text.n - padding) != NULL)
+		return -EINVAL;
 	int n = text.n > 0 ? EVP_DecodeBlock(out, (const unsigned char *)text.p, (int)text.n) : 0;
 	if (n < 0)
 		return -EINVAL;
