@@ -144,7 +144,7 @@ static void open_message(struct partition *p, struct message *m)
 	m->created_us = db_time(m->result, 0, 3);
 }
 
-static FIBER int rest(struct partition *p, int64_t ms)
+int partition_rest(struct partition *p, int64_t ms)
 {
 	p->is_resting = true;
 	int r = p->consumer->host->is_stopping ? -ECANCELED : fiber_sleep(ms);
@@ -178,7 +178,7 @@ static FIBER int advance_wait(struct partition *p, int64_t done, bool is_done, s
 			return 0;
 		}
 		log_err(LOG_WARN, "sidecar.progress_failed", &err);
-		if (r == -ECANCELED || rest(p, DB_PAUSE_MS) < 0)
+		if (r == -ECANCELED || partition_rest(p, DB_PAUSE_MS) < 0)
 			return -ECANCELED;
 	}
 }

@@ -44,6 +44,9 @@ void consumers_free(struct host *h);
 /* Sets the gauges. */
 void consumers_collect(struct host *h);
 
+/* Sleeps between two tries, unless the process is stopping: -ECANCELED. */
+FIBER int partition_rest(struct partition *p, int64_t ms);
+
 /* Which of n_members gets a partition: ranges, as even as they can be. */
 unsigned partition_member(unsigned part, unsigned n_parts, unsigned n_members);
 

@@ -170,14 +170,6 @@ static FIBER int bury_wait(const struct partition *p, const struct wish *wish,
 	return r;
 }
 
-static FIBER int pause(struct partition *p, int64_t ms)
-{
-	p->is_resting = true;
-	int r = p->consumer->host->is_stopping ? -ECANCELED : fiber_sleep(ms);
-	p->is_resting = false;
-	return r;
-}
-
 /* One try and what follows from it. 0: settled; > 0: ms until the next try; < 0: not ours to
  * settle. */
 static FIBER int64_t step_wait(struct partition *p, struct arena *arena, const struct message *m,
@@ -234,7 +226,7 @@ int delivery_settle_wait(struct partition *p, struct arena *arena, const struct 
 		if (r <= 0)
 			return (int)r;
 		arena_reset(arena);
-		if (pause(p, r) < 0)
+		if (partition_rest(p, r) < 0)
 			return -ECANCELED;
 		if (p->instance != i)
 			return -EAGAIN;

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+import process
+from database import Cluster, Database
 from process import wait_until
 from sidecar_host import App, event
 
@@ -343,3 +345,45 @@ def test_only_one_sidecar(make_sidecar):
     sidecar.process = None
     other.start()
     other.wait_healthy()
+
+
+def test_the_database_goes_away(make_sidecar, tmp_path):
+    """Killed under load and started again: what was acknowledged comes, in order; meanwhile the sidecar says that it is not ready."""
+    cluster = Cluster("sidecar").start()
+    try:
+        database = Database(cluster.url, "faults").create()
+        assert process.run("migrate", env={"TODOD_DATABASE_MIGRATE_URL": database.url}).returncode == 0
+        database.let_log_in("todod_sidecar")
+        app = App([subscription()])
+        sidecar = make_sidecar([("auditor", app)], database=database).wait_healthy()
+        api = sidecar.api("auditor")
+        acknowledged = {f"user-{n}": [] for n in range(4)}
+        stop = threading.Event()
+
+        def publish(key):
+            while not stop.is_set():
+                number = len(acknowledged[key])
+                if api.publish("task-events", event(number, key), key=key).status == 204:
+                    acknowledged[key].append(number)
+
+        threads = [threading.Thread(target=publish, args=(key,)) for key in acknowledged]
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            before = len(app.got(ROUTE))
+            wait_until("some came", lambda n=before: len(app.got(ROUTE)) > n + 40)
+            database.close()
+            cluster.kill()
+            wait_until("it knows", lambda: api.call("GET", "healthz/outbound").status == 500)
+            assert json.loads(api.call("GET", "healthz/outbound").body)["errorCode"] == "ERR_OUTBOUND_HEALTH_NOT_READY"
+            cluster.restart()
+            wait_until("it is back", lambda: api.call("GET", "healthz/outbound").status == 204)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        wait_until("all came", lambda: all(set(numbers_by_key(app).get(k, [])) >= set(v) for k, v in acknowledged.items()))
+        assert all(numbers == sorted(numbers) for numbers in numbers_by_key(app).values())
+        assert_in_order(app)
+        sidecar.stop()
+    finally:
+        cluster.remove()
