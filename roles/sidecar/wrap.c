@@ -63,18 +63,27 @@ static const struct str KEY_NAMES[KEYS] = {
 	[KEY_TRACEID] = STR_INIT("traceid"),	     [KEY_TRACEPARENT] = STR_INIT("traceparent"),
 };
 
+/* A key without its escapes. */
+static struct str plain_key(struct arena *arena, struct str key)
+{
+	struct str quoted = { key.p - 1, key.n + 2 }, plain;
+
+	return slice_text(arena, quoted, &plain) == 0 ? plain : key;
+}
+
 /* All but the sidecar's own keys, as written, each with a comma behind it. */
-static void copy_members(struct buf *out, struct str event, bool has[KEYS])
+static void copy_members(struct arena *arena, struct buf *out, struct str event, bool has[KEYS])
 {
 	struct slice s;
 	struct str key, value;
 
 	slice_open(&s, event);
 	while (slice_next(&s, &key, &value)) {
-		if (str_eq(key, STR("topic")) || str_eq(key, STR("pubsubname")))
+		struct str plain = plain_key(arena, key);
+		if (str_eq(plain, STR("topic")) || str_eq(plain, STR("pubsubname")))
 			continue;
 		for (size_t i = 0; i < KEYS; i++)
-			has[i] = has[i] || str_eq(key, KEY_NAMES[i]);
+			has[i] = has[i] || str_eq(plain, KEY_NAMES[i]);
 		buf_append_char(out, '"');
 		buf_append_str(out, key);
 		buf_append_str(out, STR("\":"));
@@ -121,7 +130,7 @@ static int complete_event(struct arena *arena, const struct wrap *w, struct str 
 	if (own == NULL)
 		return err_unavailable(reterr, 1, "out of memory");
 	buf_append_char(out, '{');
-	copy_members(out, body, has);
+	copy_members(arena, out, body, has);
 	put_own(own, w, has);
 	if (buf_status(own) < 0)
 		return err_unavailable(reterr, 1, "out of memory");

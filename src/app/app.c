@@ -311,7 +311,7 @@ static FIBER void start_up(void *arg)
 		return;
 	}
 	if (app->role->start != NULL && app->role->start(app, &err) < 0) {
-		app_fail(app, EX_UNAVAILABLE, &err);
+		app_fail(app, err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE, &err);
 		return;
 	}
 	app->role_started = true;
