@@ -67,7 +67,8 @@ static void check_slices(struct arena *arena, struct str json)
 	walk(json);
 	if (slice_check(arena, json, NULL) < 0)
 		return;
-	(void)slice_text(arena, core, &text);
+	if (slice_text(arena, core, &text) == 0)
+		require(core.p[0] == '"');
 	if (core.p[0] != '{' && core.p[0] != '[')
 		return;
 	join(json, joined);
@@ -98,8 +99,10 @@ static void check_schedule(struct str text)
 	struct schedule s;
 	int64_t at = NOW_US, us;
 
-	(void)schedule_parse_duration(text, &us);
-	(void)schedule_parse_instant(text, NOW_US, &us);
+	if (schedule_parse_duration(text, &us) == 0)
+		require(us >= 0);
+	if (schedule_parse_instant(text, NOW_US, &us) == 0)
+		require(text.n > 0);
 	if (schedule_parse(text, &s, NULL) < 0)
 		return;
 	for (int i = 0; i < 3 && at != INT64_MAX; i++) {
