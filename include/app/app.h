@@ -33,6 +33,9 @@ void *app_role_state(struct app *app);
  * is missing. */
 bool app_is_ready(const struct app *app, struct err *reterr);
 
+/* Ends the process with that exit code: what the role cannot go on without is gone. */
+void app_fail(struct app *app, int exit_code, const struct err *e);
+
 /* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is
  * unavailable), 70, 78. */
 int app_run(const struct role *role, const struct config *config);

@@ -103,6 +103,9 @@ struct role {
 	const struct route *dapr_routes;
 	/* Everything app opened is ready. */
 	int (*start)(struct app *app, struct err *reterr);
+	/* Shutting down: take on nothing new and let the role's own fibers come to their end; stop
+	 * follows when none is left. NULL: they end by themselves. Only after start. */
+	void (*drain)(struct app *app);
 	void (*stop)(struct app *app);
 };
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http_client;
@@ -24,6 +25,7 @@ struct http_call {
 	int64_t connect_timeout_ms;
 	size_t max_response_bytes;
 	const char *keep_header; /* name of the one header of the answer to keep; NULL: none */
+	bool once; /* by a connection of its own, so that libcurl never sends it a second time */
 };
 
 enum { HTTP_KEPT_SIZE = 128 };

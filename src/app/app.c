@@ -364,9 +364,9 @@ static FIBER int wait_for_database(struct app *app, struct err *reterr)
 	}
 }
 
-static void fail(struct app *app, int exit_code, const struct err *e)
+void app_fail(struct app *app, int exit_code, const struct err *e)
 {
-	log_err(LOG_ERROR, "start.failed", e);
+	log_err(LOG_ERROR, app->is_started ? "role.failed" : "start.failed", e);
 	log_flush();
 	fprintf(stderr, "todod: %s\n", e->text);
 	app->exit_code = exit_code;
@@ -397,18 +397,18 @@ static FIBER void start_up(void *arg)
 	if (app->is_draining)
 		return;
 	if (r < 0) {
-		fail(app, EX_UNAVAILABLE, &err);
+		app_fail(app, EX_UNAVAILABLE, &err);
 		return;
 	}
 	if (app->role->start != NULL && app->role->start(app, &err) < 0) {
-		fail(app, EX_UNAVAILABLE, &err);
+		app_fail(app, err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE, &err);
 		return;
 	}
 	app->role_started = true;
 	if ((app->dapr.sidecar != NULL && open_dapr_listener(app, &err) < 0) ||
 	    open_public(app, &err) < 0 ||
 	    (app->relay != NULL && relay_start(app->relay, &err) < 0)) {
-		fail(app, EX_UNAVAILABLE, &err);
+		app_fail(app, EX_UNAVAILABLE, &err);
 		return;
 	}
 	app->is_started = true;
@@ -462,6 +462,8 @@ static void on_stop_signal(void *arg)
 		http_server_drain(app->public_server);
 	else
 		fiber_cancel_all(); /* still starting */
+	if (app->role_started && app->role->drain != NULL)
+		app->role->drain(app);
 	drain_step(app);
 }
 
@@ -544,7 +546,7 @@ int app_run(const struct role *role, const struct config *config)
 	}
 	timer_init(&app.drain_timer, app.loop, drain_step, &app);
 	if (open_all(&app, &err) < 0)
-		fail(&app, err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE, &err);
+		app_fail(&app, err.kind == &ERR_INVALID ? EX_CONFIG : EX_UNAVAILABLE, &err);
 	else if (loop_run(app.loop) < 0)
 		app.exit_code = EX_SOFTWARE;
 	finish_fibers(&app);

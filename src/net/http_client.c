@@ -9,36 +9,20 @@
 #include "net/http_client.h"
 
 #include "http_client_private.h"
-#include "loop/fiber.h"
 #include "loop/timer.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { HEAD_MAX_BYTES = 64 * 1024, CONNECTIONS_PER_HOST = 16 };
-
-struct call {
-	struct call *next, *prev;
-	struct http_client *client; /* NULL once detached */
-	CURL *easy;
-	struct curl_slist *headers;
-	struct fiber_wait wait;
-	struct http_response *response;
-	const char *keep_header;
-	size_t head_bytes;
-	bool too_long;
-	CURLcode code;
-	char reason[CURL_ERROR_SIZE];
-};
+enum { HEAD_MAX_BYTES = 64 * 1024 };
 
 struct http_client {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer timer;
-	struct call calls; /* sentinel of a ring */
+	struct http_transfer calls; /* sentinel of a ring */
 	unsigned running, max_calls;
 	bool broken; /* multi failed within: it ends its calls and is replaced when they are gone */
 };
@@ -47,6 +31,13 @@ struct watch { /* one socket of libcurl's */
 	struct event event;
 	struct http_client *client;
 };
+
+static void finish(struct http_transfer *call, int result)
+{
+	if (call->stream)
+		http_stream_on_end(call->stream, result);
+	fiber_wake(&call->wait, result);
+}
 
 static unsigned clients; /* curl_global_init and _cleanup pair around the first and the last */
 
@@ -60,9 +51,9 @@ static void collect_finished(struct http_client *c)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-		struct call *call = (struct call *)(void *)private;
+		struct http_transfer *call = (struct http_transfer *)(void *)private;
 		call->code = msg->data.result;
-		fiber_wake(&call->wait, 0);
+		finish(call, 0);
 	}
 }
 
@@ -73,8 +64,8 @@ static void collect_finished(struct http_client *c)
 static void give_up(struct http_client *c)
 {
 	c->broken = true;
-	for (struct call *call = c->calls.next; call != &c->calls; call = call->next)
-		fiber_wake(&call->wait, -ENOMEM);
+	for (struct http_transfer *call = c->calls.next; call != &c->calls; call = call->next)
+		finish(call, -ENOMEM);
 }
 
 static void drive(struct http_client *c, curl_socket_t fd, int what)
@@ -150,8 +141,10 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct call *call = arg;
+	struct http_transfer *call = arg;
 	size_t n = size * count;
+	if (call->stream)
+		return http_stream_on_body(call->stream, (struct str){ bytes, n });
 	buf_append(&call->response->body, bytes, n);
 	if (!call->response->body.failed)
 		return n;
@@ -160,7 +153,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /* line is one of the head, with its end. The last one of that name counts. */
-static void keep_header(struct call *call, struct str line)
+static void keep_header(struct http_transfer *call, struct str line)
 {
 	struct str name = str_from(call->keep_header);
 
@@ -173,14 +166,17 @@ static void keep_header(struct call *call, struct str line)
 		call->response->kept[0] = '\0';
 }
 
-/* Little is kept of the head; it is only not endless. */
+/* Little of the head is kept but for a stream; it is not endless. */
 static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
 {
-	struct call *call = arg;
+	struct http_transfer *call = arg;
 	size_t n = size * count;
-	keep_header(call, (struct str){ bytes, n });
+	if (!call->stream)
+		keep_header(call, (struct str){ bytes, n });
 	call->head_bytes += n;
 	call->too_long = call->head_bytes > HEAD_MAX_BYTES;
+	if (call->stream && !call->too_long)
+		return http_stream_on_head(call->stream, (struct str){ bytes, n });
 	return call->too_long ? 0 : n;
 }
 
@@ -194,8 +190,8 @@ static bool open_multi(struct http_client *c)
 	    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
-	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-			      (long)CONNECTIONS_PER_HOST) == CURLM_OK &&
+	    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->max_calls) ==
+		    CURLM_OK &&
 	    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->max_calls) == CURLM_OK)
 		return true;
 	curl_multi_cleanup(c->multi);
@@ -235,8 +231,7 @@ struct http_client *http_client_new(struct loop *l, unsigned max_calls)
 	return c;
 }
 
-/* Takes the call away from libcurl; safe to repeat. Its fiber may still be parked. */
-static void detach(struct call *call)
+void http_transfer_detach(struct http_transfer *call)
 {
 	struct http_client *c = call->client;
 	if (!c)
@@ -257,9 +252,9 @@ void http_client_free(struct http_client *c)
 	if (!c)
 		return;
 	while (c->calls.next != &c->calls) {
-		struct call *call = c->calls.next;
-		detach(call);
-		fiber_wake(&call->wait, -ECANCELED);
+		struct http_transfer *call = c->calls.next;
+		http_transfer_detach(call);
+		finish(call, -ECANCELED);
 	}
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
@@ -270,7 +265,7 @@ void http_client_free(struct http_client *c)
 }
 
 /* A copy of the list with the headers that libcurl must not make up. False when out of memory. */
-static bool set_headers(struct call *call, const struct http_call *req)
+static bool set_headers(struct http_transfer *call, const struct http_call *req)
 {
 	/* "Name:" without a value takes a default of libcurl's away. A Content-Type given earlier
 	 * in the list stays. */
@@ -305,7 +300,11 @@ static bool set_request(CURL *easy, const struct http_call *req)
 /* The whole time is limited by the fiber's wait, which detaches the call. */
 static bool set_limits(CURL *easy, const struct http_call *req)
 {
-	return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	long once = req->once;
+
+	return curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, once) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, once) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
@@ -317,7 +316,7 @@ static bool set_limits(CURL *easy, const struct http_call *req)
 		       CURLE_OK;
 }
 
-static bool set_callbacks(struct call *call)
+static bool set_callbacks(struct http_transfer *call)
 {
 	return curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
 	       curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call) == CURLE_OK &&
@@ -328,7 +327,7 @@ static bool set_callbacks(struct call *call)
 }
 
 /* Hands the call to libcurl. On failure nothing is held. */
-static int attach(struct http_client *c, struct call *call, const struct http_call *req)
+static int attach(struct http_client *c, struct http_transfer *call, const struct http_call *req)
 {
 	if (!multi_is_ready(c))
 		return -ENOMEM;
@@ -350,7 +349,7 @@ static int attach(struct http_client *c, struct call *call, const struct http_ca
 	return -ENOMEM;
 }
 
-static int errno_of(const struct call *call)
+int http_transfer_errno(const struct http_transfer *call)
 {
 	if (call->too_long)
 		return -EMSGSIZE;
@@ -373,7 +372,7 @@ static int errno_of(const struct call *call)
 	}
 }
 
-static int explain(const struct call *call, int r, struct err *reterr)
+int http_transfer_explain(const struct http_transfer *call, int r, struct err *reterr)
 {
 	const char *reason =
 		call->reason[0] != '\0' ? call->reason : curl_easy_strerror(call->code);
@@ -392,14 +391,10 @@ static int explain(const struct call *call, int r, struct err *reterr)
 	return r;
 }
 
-int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
-		     struct err *reterr)
+int http_transfer_start(struct http_client *c, struct http_transfer *t, const struct http_call *req,
+			struct err *reterr)
 {
-	struct call call = { .response = ret, .keep_header = req->keep_header };
 	assert(req->timeout_ms > 0);
-	ret->status = 0;
-	ret->kept[0] = '\0';
-	buf_init(&ret->body, req->max_response_bytes);
 	int r = http_call_check(req, reterr);
 	if (r < 0)
 		return r;
@@ -407,18 +402,29 @@ int http_client_wait(struct http_client *c, const struct http_call *req, struct 
 		err_unavailable(reterr, 1, "%u HTTP calls are already under way", c->running);
 		return -EAGAIN;
 	}
-	fiber_wait_init(&call.wait);
-	r = attach(c, &call, req);
+	fiber_wait_init(&t->wait);
+	r = attach(c, t, req);
+	return r < 0 ? http_transfer_explain(t, r, reterr) : 0;
+}
+
+int http_client_wait(struct http_client *c, const struct http_call *req, struct http_response *ret,
+		     struct err *reterr)
+{
+	struct http_transfer call = { .response = ret, .keep_header = req->keep_header };
+	ret->status = 0;
+	ret->kept[0] = '\0';
+	buf_init(&ret->body, req->max_response_bytes);
+	int r = http_transfer_start(c, &call, req, reterr);
 	if (r < 0)
-		return explain(&call, r, reterr);
+		return r;
 	r = fiber_wait(&call.wait, "http.client", req->timeout_ms);
 	if (r == 0)
-		r = errno_of(&call);
+		r = http_transfer_errno(&call);
 	if (r == 0) {
 		long status = 0;
 		curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE, &status);
 		ret->status = (int)status;
 	}
-	detach(&call);
-	return r < 0 ? explain(&call, r, reterr) : 0;
+	http_transfer_detach(&call);
+	return r < 0 ? http_transfer_explain(&call, r, reterr) : 0;
 }

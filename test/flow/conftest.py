@@ -19,6 +19,7 @@ from api_client import Api, OpenApi, sign
 from database import Cluster, Database
 from event_schemas import check_event, validate_outbox
 from issuer import Issuer
+from sidecar_host import Sidecar
 
 # Examples are the same in each run; how long one takes is the daemon's business; fixtures may serve several.
 settings.register_profile("flow", derandomize=True, database=None, deadline=None, print_blob=False,
@@ -223,3 +224,23 @@ def events(outbox):
                 assert update["data"][key] == event["data"][key]
         return mine
     return read
+
+@pytest.fixture
+def make_sidecar(request, make_database, tmp_path_factory):
+    """A function that starts an embedded sidecar for apps, on a database of the test's own unless given."""
+    made = []
+
+    def make(apps, database=None, start=True, **config):
+        if database is None:
+            database = make_database(f"sidecar_{next(counter)}")
+            database.let_log_in("todod_sidecar")
+        sidecar = Sidecar(str(tmp_path_factory.mktemp("sidecar")), database, apps, **config)
+        sidecar.database = database
+        made.append(sidecar)
+        if start:
+            sidecar.start()
+        return sidecar
+
+    yield make
+    for sidecar in made:
+        sidecar.stop()

@@ -159,10 +159,13 @@ class Database:
         return self.rows(sql, *params)[0][0]
 
     def let_api_log_in(self):
+        self.let_log_in("todod_api")
+
+    def let_log_in(self, role):
         """What an operator does once after `todod migrate`. Other databases of the cluster may be doing it too."""
         self.rows("SELECT pg_advisory_lock(7)")
         try:
-            self.rows("ALTER ROLE todod_api LOGIN")
+            self.rows(f"ALTER ROLE {role} LOGIN")
         finally:
             self.rows("SELECT pg_advisory_unlock(7)")
 

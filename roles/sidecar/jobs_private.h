@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs: rows with an instant, fired by one wall-clock timer for the earliest of them. They belong
+ * to the app that made them; while none of its instances lives they wait, and fire when one comes
+ * back.
+ */
+#ifndef SIDECAR_JOBS_PRIVATE_H
+#define SIDECAR_JOBS_PRIVATE_H
+
+#include "host_private.h"
+#include "schedule_private.h"
+
+/* What a request asks for. */
+struct job {
+	struct str name;
+	int64_t due_us;
+	struct str schedule;	       /* .p NULL: fires once */
+	int64_t ticks;		       /* 0: no end */
+	int64_t expires_us;	       /* INT64_MAX: never */
+	struct str data;	       /* one JSON value; .p NULL: none */
+	int64_t retry_ms, max_retries; /* max_retries < 0: no end */
+	bool overwrite;
+};
+
+/* Reads the body of a request; name is the path's. -EINVAL with *ret_code, Dapr's, and the reason;
+ * -EBADMSG: the same for what Dapr answers with 500; -ENOMEM. */
+int job_parse(struct arena *arena, struct str name, struct str body, int64_t now_us,
+	      struct job *ret, const char **ret_code, struct err *reterr) MUST_CHECK;
+
+int jobs_open(struct host *h) MUST_CHECK;
+/* Jobs of the app may be due, or an instance of it has come up. */
+void jobs_look(struct hosted *app);
+/* Sets the timer anew. */
+void jobs_arm(struct host *h);
+void jobs_close(struct host *h);
+
+#endif
