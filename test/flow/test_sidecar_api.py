@@ -274,11 +274,9 @@ def test_metadata(make_sidecar, app):
     ({"sidecar__apps": "auditor=3504"}, "sidecar.apps"), ({"sidecar__crons": "auditor/c=@never"}, "@never"),
     ({"sidecar__crons": "nobody/c=@daily"}, "sidecar.crons"), ({"sidecar__scopes": "auditor=x"}, "sidecar.scopes"),
     ({"sidecar__token_dir": "/nowhere"}, "/nowhere/auditor.api-token"), ({"sidecar__secrets_file": "/etc/hostname"}, "no JSON")])
-def test_bad_configuration(shared_sidecar, make_sidecar, make_database, config, words):
+def test_bad_configuration(make_sidecar, config, words):
     """It ends with 78 and says what is wrong, before it listens or calls anybody."""
-    database = make_database("sidecar_bad")
-    database.let_log_in("todod_sidecar")
-    sidecar = make_sidecar([("auditor", App())], database=database, start=False, **config)
+    sidecar = make_sidecar([("auditor", App())], start=False, **config)
     with pytest.raises(AssertionError):
         sidecar.start()
     assert sidecar.wait_exit() == 78
