@@ -101,10 +101,8 @@ static int run(const struct arguments *a, const struct role *role, struct config
 		config_print(config, &out);
 		return print_buf(&out, stdout);
 	}
-	if (a->command == COMMAND_MIGRATE)
-		return command_migrate(config);
-	if (a->command == COMMAND_TOKEN)
-		return command_token(config, a->user, a->ttl_s);
+	if (a->command != COMMAND_NONE)
+		return command_run(a, config);
 	return app_run(role, config);
 }
 

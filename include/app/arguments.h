@@ -13,13 +13,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_NONE, COMMAND_MIGRATE, COMMAND_TOKEN, COMMAND_PARSE };
+enum command {
+	COMMAND_NONE,
+	COMMAND_MIGRATE,
+	COMMAND_TOKEN,
+	COMMAND_PARSE,
+	COMMAND_AUDIT,
+	COMMAND_DLQ
+};
 
 struct arguments {
 	enum command command;
 	struct str role;	 /* .p NULL: not given */
 	const char *config_file; /* NULL: not given */
 	struct str user;
+	struct str action, id; /* of audit and dlq; .p NULL: not given */
 	int64_t ttl_s;
 	struct command_parse parse;
 	bool help, version, list_roles, describe, openapi, check_config;

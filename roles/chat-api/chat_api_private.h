@@ -42,6 +42,7 @@ route_handler_fn reminder_list_of_task, reminder_create, reminder_change, remind
 	reminder_list;
 route_handler_fn tag_list, tag_create, tag_change, tag_delete;
 route_handler_fn preferences_get, preferences_put;
+route_handler_fn task_history, audit_list;
 
 /* rq->err says 503. */
 int out_of_memory(struct request *rq);

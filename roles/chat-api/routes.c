@@ -74,6 +74,17 @@ static const struct route_param LIST_PARAMS[] = {
 	  "1: an object {tasks, count, next_cursor} instead of a bare array" },
 	{ .name = NULL },
 };
+static const struct route_param HISTORY_PARAMS[] = {
+	{ "after", PARAM_QUERY, "{\"type\":\"string\"}", "the event_id seen last" },
+	{ "limit", PARAM_QUERY,
+	  "{\"type\":\"integer\",\"minimum\":1,\"maximum\":100,\"default\":50}", "events at most" },
+	{ .name = NULL },
+};
+static const struct route_answer HISTORY_ANSWERS[] = {
+	{ 200, "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}",
+	  "what events told, oldest first", NULL },
+	{ .status = 0 },
+};
 static const struct route_param REMINDER_PARAMS[] = {
 	{ "status", PARAM_QUERY, LIST_OF(STRING),
 	  "any of these: pending, triggered, retrying, sent, failed, cancelled" },
@@ -162,6 +173,8 @@ static const char *const TASK_REMINDERS_ALIASES[] = { "/api/tasks/{id}/reminders
 static const char *const TASK_REMINDER_ALIASES[] = { "/api/tasks/{id}/reminders/{reminder_id}",
 						     NULL };
 static const char *const REMINDERS_ALIASES[] = { "/api/reminders", NULL };
+static const char *const HISTORY_ALIASES[] = { "/api/tasks/{id}/history", NULL };
+static const char *const AUDIT_ALIASES[] = { "/api/audit", NULL };
 static const char *const TAGS_ALIASES[] = { "/api/tags", NULL };
 static const char *const TAG_ALIASES[] = { "/api/tags/{name}", NULL };
 static const char *const PREFERENCES_ALIASES[] = { "/api/preferences", NULL };
@@ -309,6 +322,27 @@ const struct route CHAT_API_ROUTES[] = {
 		.params = REMINDER_PARAMS,
 		.answers = REMINDERS_ANSWERS,
 		.handler = reminder_list,
+	},
+	{
+		.method = HTTP_GET,
+		.pattern = "/api/{user_id}/tasks/{id}/history",
+		.aliases = HISTORY_ALIASES,
+		.operation = "taskHistory",
+		.summary = "What happened to a task",
+		.params = HISTORY_PARAMS,
+		.answers = HISTORY_ANSWERS,
+		.errors = TASK_ERRORS,
+		.handler = task_history,
+	},
+	{
+		.method = HTTP_GET,
+		.pattern = "/api/{user_id}/audit",
+		.aliases = AUDIT_ALIASES,
+		.operation = "audit",
+		.summary = "What happened to everything of the user",
+		.params = HISTORY_PARAMS,
+		.answers = HISTORY_ANSWERS,
+		.handler = audit_list,
 	},
 	{
 		.method = HTTP_GET,

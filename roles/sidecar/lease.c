@@ -110,7 +110,7 @@ static int judge(const struct db_result *row, struct uuid *ret, struct err *rete
 	return -EBUSY;
 }
 
-int lease_take_wait(struct host *h, struct err *reterr)
+int process_lease_take_wait(struct host *h, struct err *reterr)
 {
 	struct db_result *row = NULL;
 	struct uuid dead = { .bytes = { 0 } };
@@ -150,7 +150,7 @@ static FIBER void renew(void *arg)
 	}
 	if (n < 0)
 		log_err(LOG_WARN, "sidecar.lease_not_renewed", &err);
-	lease_keep(h);
+	process_lease_keep(h);
 }
 
 static void on_timer(void *arg)
@@ -158,10 +158,10 @@ static void on_timer(void *arg)
 	struct host *h = arg;
 
 	if (fiber_spawn(h->loop, "sidecar.lease", renew, h, NULL, NULL) < 0)
-		lease_keep(h);
+		process_lease_keep(h);
 }
 
-void lease_keep(struct host *h)
+void process_lease_keep(struct host *h)
 {
 	if (!timer_is_running(&h->lease_timer))
 		timer_init(&h->lease_timer, h->loop, on_timer, h);
@@ -169,7 +169,7 @@ void lease_keep(struct host *h)
 		log_error("sidecar.no_timer", LOG_CSTR("timer", "lease"));
 }
 
-void lease_stop(struct host *h)
+void process_lease_stop(struct host *h)
 {
 	timer_done(&h->lease_timer);
 }

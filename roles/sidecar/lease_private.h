@@ -10,9 +10,9 @@
 #include "host_private.h"
 
 /* 0; -EBUSY: another process holds it (who and where is in the error); as db_run_wait. */
-FIBER int lease_take_wait(struct host *h, struct err *reterr) MUST_CHECK;
+FIBER int process_lease_take_wait(struct host *h, struct err *reterr) MUST_CHECK;
 /* Begins to renew it; when it is lost the process ends. */
-void lease_keep(struct host *h);
-void lease_stop(struct host *h);
+void process_lease_keep(struct host *h);
+void process_lease_stop(struct host *h);
 
 #endif

@@ -50,7 +50,7 @@ static void host_free(struct host *h)
 	topics_free(h);
 	jobs_close(h);
 	crons_close(h);
-	lease_stop(h);
+	process_lease_stop(h);
 	timer_done(&h->sweep_timer);
 	free(h->doors);
 	free(h->instances);
@@ -115,14 +115,14 @@ static FIBER int start(struct app *app, struct err *reterr)
 		return err_unavailable(reterr, 1, "out of memory");
 	int r = fill(h, app, reterr);
 	if (r == 0)
-		r = lease_take_wait(h, reterr);
+		r = process_lease_take_wait(h, reterr);
 	if (r == 0)
 		r = open_all(h, reterr);
 	if (r < 0) {
 		host_free(h);
 		return r;
 	}
-	lease_keep(h);
+	process_lease_keep(h);
 	sweep_plan(h, h->settings->sweep_after_ms);
 	app_set_role_state(app, h);
 	return 0;

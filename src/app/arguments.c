@@ -17,6 +17,10 @@ const char ARGUMENTS_USAGE[] =
 	"       todod --list-roles | --version | --help\n"
 	"       todod migrate [--config=FILE]                        bring the database to this version's schema\n"
 	"       todod token --user USER [--ttl SECONDS]              print a token signed with the local key\n"
+	"       todod audit verify [--user USER]                     has anything been changed since it was written?\n"
+	"       todod audit export --user USER                       all that is kept of a user, a line each\n"
+	"       todod audit erase --user USER                        destroy the key of what is kept of a user\n"
+	"       todod dlq list | show ID | replay ID | drop ID       records that a consumer could not take\n"
 	"       todod parse [--dates] [--plain] [--now TIME] [--tz ZONE] [--day-first]\n"
 	"                                                            the commands in lines of text, or\n"
 	"                                                            the dates in them, as JSON\n"
@@ -56,16 +60,36 @@ static bool parse_switch(struct str arg, struct arguments *a)
 	return false;
 }
 
+/* Words behind `audit` and `dlq`. */
+static bool parse_word(struct str arg, struct arguments *a)
+{
+	bool has_id = a->command == COMMAND_DLQ;
+
+	if ((a->command != COMMAND_AUDIT && !has_id) || str_starts(arg, STR("-")))
+		return false;
+	if (a->action.p == NULL)
+		a->action = arg;
+	else if (has_id && a->id.p == NULL)
+		a->id = arg;
+	else
+		return false;
+	return true;
+}
+
 static bool parse_command(struct str arg, struct arguments *a)
 {
 	if (a->command != COMMAND_NONE)
-		return false;
+		return parse_word(arg, a);
 	if (str_eq(arg, STR("migrate")))
 		a->command = COMMAND_MIGRATE;
 	else if (str_eq(arg, STR("token")))
 		a->command = COMMAND_TOKEN;
 	else if (str_eq(arg, STR("parse")))
 		a->command = COMMAND_PARSE;
+	else if (str_eq(arg, STR("audit")))
+		a->command = COMMAND_AUDIT;
+	else if (str_eq(arg, STR("dlq")))
+		a->command = COMMAND_DLQ;
 	return a->command != COMMAND_NONE;
 }
 
@@ -135,6 +159,49 @@ static int parse_flag(char **argv, int *i, struct arguments *a)
 	return parse_own_flag(name, str_from(argv[++*i]), a);
 }
 
+static int check_action(const struct arguments *a)
+{
+	static const struct {
+		enum command command;
+		struct str action;
+		bool needs_user, needs_id;
+	} ACTIONS[] = {
+		{ COMMAND_AUDIT, STR_INIT("verify"), false, false },
+		{ COMMAND_AUDIT, STR_INIT("export"), true, false },
+		{ COMMAND_AUDIT, STR_INIT("erase"), true, false },
+		{ COMMAND_DLQ, STR_INIT("list"), false, false },
+		{ COMMAND_DLQ, STR_INIT("show"), false, true },
+		{ COMMAND_DLQ, STR_INIT("replay"), false, true },
+		{ COMMAND_DLQ, STR_INIT("drop"), false, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ACTIONS); i++) {
+		if (ACTIONS[i].command != a->command || !str_eq(ACTIONS[i].action, a->action))
+			continue;
+		if (ACTIONS[i].needs_user && a->user.p == NULL)
+			return usage_error("a user is needed", STR("--user USER"));
+		if (ACTIONS[i].needs_id != (a->id.p != NULL))
+			return usage_error(ACTIONS[i].needs_id ? "an ID is needed" : "takes no ID",
+					   ACTIONS[i].action);
+		return EX_OK;
+	}
+	return usage_error(a->command == COMMAND_AUDIT
+				   ? "audit needs one of verify, export, erase"
+				   : "dlq needs one of list, show, replay, drop",
+			   a->action);
+}
+
+static int check_command(const struct arguments *a)
+{
+	if (a->role.p != NULL)
+		return usage_error("a command takes no role", a->role);
+	if (a->command == COMMAND_TOKEN && a->user.p == NULL)
+		return usage_error("a user is needed", STR("--user USER"));
+	if (a->command == COMMAND_AUDIT || a->command == COMMAND_DLQ)
+		return check_action(a);
+	return EX_OK;
+}
+
 static int check(const struct arguments *a)
 {
 	if (a->help || a->version || a->list_roles)
@@ -146,11 +213,7 @@ static int check(const struct arguments *a)
 	}
 	if (a->role.p == NULL && (a->describe || a->openapi))
 		return usage_error("a role is needed", STR("--role=ROLE"));
-	if (a->role.p != NULL && a->command != COMMAND_NONE)
-		return usage_error("a command takes no role", a->role);
-	if (a->command == COMMAND_TOKEN && a->user.p == NULL)
-		return usage_error("a user is needed", STR("--user USER"));
-	return EX_OK;
+	return a->command == COMMAND_NONE ? EX_OK : check_command(a);
 }
 
 int arguments_parse(int argc, char **argv, struct arguments *ret)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * todod migrate and todod token.
+ * todod migrate and todod token, and the choice of the command.
  */
 #include "app/command.h"
 #include "app/options.h"
+#include "command_private.h"
 #include "auth/jwt.h"
 #include "base/time.h"
 #include "store/schema.h"
@@ -21,7 +22,7 @@ static void print_applied(const char *name, void *arg)
 	fflush(stdout);
 }
 
-int command_migrate(const struct config *c)
+static int migrate(const struct config *c)
 {
 	struct str url = config_str(c, "database.migrate_url");
 	struct err err = { 0 };
@@ -62,7 +63,7 @@ static int print_token(const struct config *c, const struct jwt_key *key, struct
 	return token.p != NULL ? EX_OK : EX_SOFTWARE;
 }
 
-int command_token(const struct config *c, struct str user, int64_t ttl_s)
+static int token(const struct config *c, struct str user, int64_t ttl_s)
 {
 	struct err err = { 0 };
 
@@ -79,4 +80,22 @@ int command_token(const struct config *c, struct str user, int64_t ttl_s)
 	int exit_code = print_token(c, key, user, ttl_s);
 	jwt_key_free(key);
 	return exit_code;
+}
+
+int command_run(const struct arguments *a, const struct config *c)
+{
+	switch (a->command) {
+	case COMMAND_MIGRATE:
+		return migrate(c);
+	case COMMAND_TOKEN:
+		return token(c, a->user, a->ttl_s);
+	case COMMAND_AUDIT:
+		return command_session_run(c, a, command_audit);
+	case COMMAND_DLQ:
+		return command_session_run(c, a, command_dlq);
+	case COMMAND_PARSE:
+	case COMMAND_NONE:
+		break;
+	}
+	return EX_USAGE;
 }

@@ -85,6 +85,15 @@ const struct config_key APP_OPTIONS[] = {
 	{ "dapr.timeout", CONFIG_DURATION_MS, "5s", 100, 5 * MINUTE, NULL, 0,
 	  "longest a call of the sidecar may take" },
 
+	{ "audit.checker_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "the same database as the role todod_audit_checker, which sees where chains end, for checkpoints and `todod audit verify`" },
+	{ "audit.eraser_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "the same database as the role todod_audit_eraser, for `todod audit erase`" },
+	{ "audit.kek_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "for commands: file with the key that wraps the keys of users (services read the secret audit/kek)" },
+	{ "audit.checkpoint_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "for `todod audit verify`: PEM file with the key of the checkpoints; its public half is enough" },
+
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
 	{ "auth.key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,

@@ -111,13 +111,14 @@ static int thumbprint(const EVP_PKEY *pkey, struct buf *out)
 }
 
 /* Takes pkey. */
-static struct jwt_key *ed25519_key(const char *path, EVP_PKEY *pkey, struct err *reterr)
+static struct jwt_key *ed25519_key(const char *path, EVP_PKEY *pkey, bool can_sign,
+				   struct err *reterr)
 {
 	struct jwt_key *k = NULL;
 	struct buf kid;
 	if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_ED25519) {
 		err_set(reterr, &ERR_INVALID, NULL,
-			"the private key in %s is not Ed25519: make one with openssl genpkey -algorithm ed25519",
+			"the key in %s is not Ed25519: make one with openssl genpkey -algorithm ed25519",
 			path);
 		EVP_PKEY_free(pkey);
 		return NULL;
@@ -129,10 +130,27 @@ static struct jwt_key *ed25519_key(const char *path, EVP_PKEY *pkey, struct err 
 		EVP_PKEY_free(pkey);
 	buf_done(&kid);
 	if (k)
-		k->can_sign = true;
+		k->can_sign = can_sign;
 	else
 		err_unavailable(reterr, 0, "out of memory reading the key in %s", path);
 	return k;
+}
+
+struct jwt_key *jws_key_from_pem(struct str pem, const char *source, struct err *reterr)
+{
+	EVP_PKEY *pkey = read_pem(pem);
+	bool is_private = pkey != NULL;
+	BIO *bio = is_private ? NULL : BIO_new_mem_buf(pem.p, (int)pem.n);
+	if (bio)
+		pkey = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+	BIO_free(bio);
+	ERR_clear_error();
+	if (pkey)
+		return ed25519_key(source, pkey, is_private, reterr);
+	err_set(reterr, &ERR_INVALID, NULL,
+		"%s holds no readable PEM key (it must not be encrypted): make one with openssl genpkey -algorithm ed25519",
+		source);
+	return NULL;
 }
 
 struct jwt_key *jwt_key_from_pem_file(const char *path, struct err *reterr)
@@ -143,7 +161,7 @@ struct jwt_key *jwt_key_from_pem_file(const char *path, struct err *reterr)
 	if (n >= 0) {
 		EVP_PKEY *pkey = read_pem((struct str){ bytes, (size_t)n });
 		if (pkey)
-			k = ed25519_key(path, pkey, reterr);
+			k = ed25519_key(path, pkey, true, reterr);
 		else
 			err_set(reterr, &ERR_INVALID, NULL,
 				"%s holds no readable PEM private key (it must not be encrypted)",

@@ -6,6 +6,7 @@
 #ifndef AUTH_JWT_PRIVATE_H
 #define AUTH_JWT_PRIVATE_H
 
+#include "auth/jws.h"
 #include "auth/jwt.h"
 
 #include <openssl/evp.h>
@@ -44,12 +45,5 @@ const char *jwt_alg_name(enum jwt_alg alg);
 int jwt_alg_parse(struct str name, enum jwt_alg *ret) MUST_CHECK;
 /* Why an OpenSSL call failed: -ENOMEM, or otherwise. Empties OpenSSL's error queue. */
 int jwt_openssl_errno(int otherwise);
-
-/*
- * The signature alone: form, header, key and signature of a compact JWS. The payload, decoded, in
- * the arena. Results as jwt_verify.
- */
-int jws_verify(struct arena *arena, const struct jwt_keys *keys, struct str token,
-	       struct str *ret_payload, struct err *reterr) MUST_CHECK;
 
 #endif

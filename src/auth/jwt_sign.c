@@ -36,31 +36,25 @@ static void write_claims(struct buf *out, struct str subject, struct str issuer,
 	json_end_object(&o);
 }
 
-/* base64url(json), and json is empty again. */
-static void append_encoded(struct buf *token, struct buf *json)
+/* base64url(bytes). */
+static void append_encoded(struct buf *token, const struct buf *bytes)
 {
-	base64url_encode(buf_str(json), token);
-	token->failed = token->failed || json->failed;
-	buf_clear(json);
+	base64url_encode(buf_str(bytes), token);
+	token->failed = token->failed || bytes->failed;
 }
 
-struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject,
-		    struct str issuer, struct str audience, int64_t now_s, int64_t ttl_s)
+struct str jws_sign(struct arena *arena, const struct jwt_key *key, struct str payload)
 {
 	struct str token = { NULL, 0 };
-	struct buf text, json;
+	struct buf text, header;
 	uint8_t signature[JWT_SIGNATURE_MAX];
 	size_t n = 0;
-	int64_t exp;
-	if (!jwt_subject_is_valid(subject) || __builtin_add_overflow(now_s, ttl_s, &exp))
-		return token;
 	buf_init(&text, JWT_MAX_BYTES);
-	buf_init(&json, JWT_MAX_BYTES);
-	write_header(key, &json);
-	append_encoded(&text, &json);
+	buf_init(&header, JWT_MAX_BYTES);
+	write_header(key, &header);
+	append_encoded(&text, &header);
 	buf_append_char(&text, '.');
-	write_claims(&json, subject, issuer, audience, now_s, exp);
-	append_encoded(&text, &json);
+	base64url_encode(payload, &text);
 	if (buf_status(&text) == 0 && jwt_key_sign(key, buf_str(&text), signature, &n) == 0) {
 		buf_append_char(&text, '.');
 		base64url_encode((struct str){ (const char *)signature, n }, &text);
@@ -68,6 +62,22 @@ struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str s
 			token = arena_dup(arena, buf_str(&text));
 	}
 	buf_done(&text);
-	buf_done(&json);
+	buf_done(&header);
+	return token;
+}
+
+struct str jwt_sign(struct arena *arena, const struct jwt_key *key, struct str subject,
+		    struct str issuer, struct str audience, int64_t now_s, int64_t ttl_s)
+{
+	struct str token = { NULL, 0 };
+	struct buf claims;
+	int64_t exp;
+	if (!jwt_subject_is_valid(subject) || __builtin_add_overflow(now_s, ttl_s, &exp))
+		return token;
+	buf_init(&claims, JWT_MAX_BYTES);
+	write_claims(&claims, subject, issuer, audience, now_s, exp);
+	if (buf_status(&claims) == 0)
+		token = jws_sign(arena, key, buf_str(&claims));
+	buf_done(&claims);
 	return token;
 }

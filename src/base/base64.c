@@ -93,3 +93,42 @@ int base64url_decode(struct str text, void *out, size_t size, size_t *ret_n)
 	*ret_n = n;
 	return 0;
 }
+
+/* The same bytes in the other alphabet, without padding. .n 0 for what is no base64. */
+static struct str in_url_alphabet(char *out, struct str text)
+{
+	size_t n = text.n, padding = 0;
+
+	while (padding < 2 && n > 0 && text.p[n - 1] == '=') {
+		n--;
+		padding++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (text.p[i] == '-' || text.p[i] == '_')
+			return (struct str){ out, 0 };
+		out[i] = text.p[i] == '+' ? '-' : text.p[i] == '/' ? '_' : text.p[i];
+	}
+	return (struct str){ out, n };
+}
+
+int base64_decode(struct arena *arena, struct str text, struct str *ret)
+{
+	char *copy, *bytes;
+	struct str url;
+	size_t n = 0;
+	int r;
+
+	if (text.n % 4 != 0)
+		return -EINVAL;
+	copy = arena_alloc(arena, text.n);
+	bytes = arena_alloc(arena, BASE64URL_DECODED_MAX(text.n));
+	if (copy == NULL || bytes == NULL)
+		return -ENOMEM;
+	url = in_url_alphabet(copy, text);
+	if (url.n == 0 && text.n > 0)
+		return -EINVAL;
+	r = base64url_decode(url, bytes, BASE64URL_DECODED_MAX(text.n), &n);
+	if (r == 0)
+		*ret = (struct str){ bytes, n };
+	return r < 0 ? -EINVAL : 0;
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sidecar that takes what is published in bulk, and can refuse, hang, forbid and go away."""
+import http.client
 import http.server
 import json
 import re
@@ -51,8 +52,34 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(204 if self.server.owner.is_ready else 500)
         elif self.path.startswith("/v1.0/metadata"):
             self.answer(200, {"id": "test", "runtimeVersion": "1.18.3"})
+        elif self.path.startswith("/v1.0/secrets/secrets/"):
+            secret = self.server.owner.secrets.get(self.path.rpartition("/")[2])
+            self.answer(*((200, secret) if secret else (204, None)))
+        elif self.path.startswith("/v1.0/invoke/"):
+            self.invoke()
         else:
             self.answer(404)
+
+    def invoke(self):
+        """GET only, as daprd does it: with its token, and the caller's id."""
+        _, _, _, app, _, path = self.path.split("/", 5)
+        port = self.server.owner.apps.get(app)
+        if port is None:
+            self.answer(500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "no such app"})
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+        connection.request("GET", "/" + path, headers={**headers, "dapr-caller-app-id": "chat-api"})
+        response = connection.getresponse()
+        body = response.read()
+        self.send_response(response.status)
+        for name in ("Content-Type", "Retry-After"):
+            if response.headers[name]:
+                self.send_header(name, response.headers[name])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        connection.close()
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -82,6 +109,8 @@ class FakeSidecar:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.delay = 0
+        self.secrets = {}  # name -> {key: value}
+        self.apps = {}  # id -> port of its Dapr listener
         if start:
             self.start()
 

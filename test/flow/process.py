@@ -28,7 +28,7 @@ def clean_env(extra=None):
 
 def run(*args, env=None, timeout=60, binary=BINARY):
     """A command of the binary, to its end."""
-    done = subprocess.run([binary, *args], env=clean_env(env), text=True, capture_output=True, timeout=timeout,
+    done = subprocess.run([binary, *args], env=clean_env(env), text=True, errors="replace", capture_output=True, timeout=timeout,
                           stdin=subprocess.DEVNULL)
     assert not SANITIZER_REPORT.search(done.stderr), done.stderr
     return done

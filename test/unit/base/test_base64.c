@@ -114,6 +114,44 @@ START_TEST(full_buffer)
 }
 END_TEST
 
+/* RFC 4648 section 10, and what it forbids. */
+START_TEST(with_padding)
+{
+	static const struct {
+		const char *text, *bytes; /* bytes NULL: refused */
+	} CASES[] = {
+		{ "", "" },
+		{ "Zg==", "f" },
+		{ "Zm8=", "fo" },
+		{ "Zm9v", "foo" },
+		{ "Zm9vYg==", "foob" },
+		{ "Zm9vYmE=", "fooba" },
+		{ "+/+/", "\xfb\xff\xbf" },
+		{ "Zg", NULL },
+		{ "Zg=", NULL },
+		{ "Zh==", NULL },
+		{ "Zm9=", NULL },
+		{ "-_-_", NULL },
+		{ "====", NULL },
+		{ "Z===", NULL },
+		{ "Zm 9", NULL },
+		{ "Zg==Zg==", NULL },
+		{ "=Zg=", NULL },
+	};
+	struct arena *arena = arena_new(4096);
+
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		struct str got = { NULL, 0 };
+		int r = base64_decode(arena, str_from(CASES[i].text), &got);
+
+		ck_assert_msg(r == (CASES[i].bytes ? 0 : -EINVAL), "%s: %d", CASES[i].text, r);
+		if (CASES[i].bytes)
+			ck_assert(str_eq(got, str_from(CASES[i].bytes)));
+	}
+	arena_free(arena);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base64");
@@ -127,6 +165,7 @@ int main(void)
 	tcase_add_test(tc, one_text_per_bytes);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, full_buffer);
+	tcase_add_test(tc, with_padding);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
