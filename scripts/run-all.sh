@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make run-all`: from a checkout to a served task. Installs what is missing, builds, starts a private
-# PostgreSQL under .run/, migrates, starts the daemon, and says how to reach it. Ctrl-C or SIGTERM stops
-# everything started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 (operations: + 100,
-# callbacks of a sidecar: + 200).
+# `make run-all`: from a checkout to a served task and its history. Installs what is missing, builds, starts a private
+# PostgreSQL under .run/, migrates, starts the roles beside an embedded sidecar, each a process of its own, shows their logs
+# side by side, and says how to reach them. One that dies is started again. Ctrl-C or SIGTERM stops everything
+# started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 for chat-api: the other roles'
+# ports, and those for operations, callbacks and the sidecar (up to + 310), move with it.
 #
-# .run/env exists while it is ready: TODOD_URL, TODOD_OPS_URL, TODOD_USER, TODOD_TOKEN, TODOD_DATABASE_URL (the
-# superuser's). None of these may reach the daemon, which reads its keys from TODOD_* too.
+# .run/env exists while all are ready: TODOD_URL, TODOD_OPS_URL, TODOD_USER, TODOD_TOKEN, TODOD_DATABASE_URL (the
+# superuser's). None of these may reach the daemons, which read their keys from TODOD_* too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,14 @@ unset TODOD_PORT TODOD_URL TODOD_OPS_URL TODOD_USER TODOD_TOKEN TODOD_DATABASE_U
 
 run=$PWD/.run
 todod=build/release/todod
-daemon=''
+
+# The roles that run, in the order in which they start, and how far their ports are from chat-api's: each has operations
+# at + 100 and, but for the sidecar, callbacks at + 200 and the sidecar's API at + 300.
+roles=(sidecar chat-api auditor)
+declare -A offset=([sidecar]=10 [chat-api]=0 [auditor]=4)
+declare -A color=([sidecar]=35 [chat-api]=36 [auditor]=33)
+declare -A pid=() viewer=() starts=()
+starts_max=5 # of one role, before giving up
 
 die() {
 	echo "run-all: $*" >&2
@@ -29,15 +37,26 @@ first_task() {
 		(SELECT CASE WHEN is_called THEN last_value + 64 ELSE last_value END FROM todod.task_id_blocks))"
 }
 
-# Called by the trap on EXIT.
+# Called by the trap on EXIT. The sidecar goes last: the others hand over what they have.
 # shellcheck disable=SC2317
 stop_all() {
+	local i role
 	trap '' INT TERM HUP
 	rm -f "$run/env"
-	if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
-		echo 'run-all: stopping'
-		wait "$daemon" || true
-	fi
+	[ ${#pid[@]} -eq 0 ] || echo 'run-all: stopping'
+	for role in chat-api auditor; do
+		[ -z "${pid[$role]:-}" ] || kill -TERM "${pid[$role]}" 2>/dev/null || true
+	done
+	for ((i = ${#roles[@]} - 1; i >= 0; i--)); do
+		role=${roles[i]}
+		if [ -n "${pid[$role]:-}" ]; then
+			kill -TERM "${pid[$role]}" 2>/dev/null || true
+			wait "${pid[$role]}" || true
+		fi
+	done
+	for i in "${viewer[@]}"; do
+		kill "$i" 2>/dev/null || true
+	done
 	scripts/pg.sh stop "$run/pg"
 }
 
@@ -45,24 +64,71 @@ port_is_taken() {
 	(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# A key or token that stays: $1 is its file, the rest makes it.
+keep() {
+	local file=$1
+	shift
+	[ -s "$file" ] || "$@" >"$file"
+}
+
+# What all roles have in common: $1 is the role, $2 its database role.
+write_common() {
+	local at=$((port + offset[$1]))
+	cat <<-END
+		# Written by scripts/run-all.sh at every start.
+		database.url = $(scripts/pg.sh url "$run/pg" todod "$2")
+		http.port = $at
+		ops.port = $((at + 100))
+	END
+	[ "$1" != sidecar ] || return 0
+	cat <<-END
+		dapr.port = $((at + 200))
+		dapr.url = http://127.0.0.1:$((at + 300))
+		dapr.token_file = $run/tokens/$1.api-token
+		dapr.app_token_file = $run/tokens/$1.app-token
+		auth.mode = builtin
+		auth.key_file = $run/key.pem
+	END
+}
+
+write_keys() {
+	local role
+	mkdir -p "$run/tokens"
+	keep "$run/key.pem" openssl genpkey -algorithm ED25519
+	keep "$run/audit-kek" openssl rand -hex 32
+	keep "$run/audit-checkpoint.pem" openssl genpkey -algorithm ED25519
+	for role in chat-api auditor; do
+		keep "$run/tokens/$role.api-token" openssl rand -hex 32
+		keep "$run/tokens/$role.app-token" openssl rand -hex 32
+	done
+	# A PEM file as a JSON string: its lines end in \n.
+	printf '{"audit":{"kek":"%s","checkpoint-key":"%s"}}\n' "$(cat "$run/audit-kek")" \
+		"$(sed 's/$/\\n/' "$run/audit-checkpoint.pem" | tr -d '\n')" >"$run/secrets.json"
+}
+
 write_config() {
-	(
-		umask 077
-		[ -f "$run/key.pem" ] || openssl genpkey -algorithm ED25519 -out "$run/key.pem"
-		cat >"$run/todod.conf" <<-END
-			# Written by scripts/run-all.sh at every start.
-			database.url = $(scripts/pg.sh url "$run/pg" todod todod_api)
-			database.migrate_url = $(scripts/pg.sh url "$run/pg" todod)
-			http.port = $port
-			ops.port = $ops_port
-			dapr.port = $dapr_port
-			# No sidecar, so no relay either; TODOD_DAPR_URL in the environment names one.
-			dapr.url =
-			database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)
-			auth.mode = builtin
-			auth.key_file = $run/key.pem
-		END
-	)
+	local api=$((port + 300)) calls=$((port + 200))
+	umask 077
+	write_keys
+	{
+		write_common chat-api todod_api
+		echo "database.migrate_url = $(scripts/pg.sh url "$run/pg" todod)"
+		echo "database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)"
+	} >"$run/chat-api.conf"
+	{
+		write_common auditor todod_audit_writer
+		echo "audit.checker_url = $(scripts/pg.sh url "$run/pg" todod todod_audit_checker)"
+		echo "audit.eraser_url = $(scripts/pg.sh url "$run/pg" todod todod_audit_eraser)"
+		echo "audit.kek_file = $run/audit-kek"
+		echo "audit.checkpoint_key_file = $run/audit-checkpoint.pem"
+	} >"$run/auditor.conf"
+	{
+		write_common sidecar todod_sidecar
+		echo "sidecar.apps = chat-api=$api:127.0.0.1:$calls, auditor=$((api + 4)):127.0.0.1:$((calls + 4))"
+		echo "sidecar.crons = auditor/cron-checkpoint=@every 60s; auditor/cron-upkeep=@every 1h"
+		echo "sidecar.token_dir = $run/tokens"
+		echo "sidecar.secrets_file = $run/secrets.json"
+	} >"$run/sidecar.conf"
 }
 
 sql() {
@@ -74,28 +140,70 @@ prepare_database() {
 	if [ -z "$(sql postgres "SELECT 1 FROM pg_database WHERE datname = 'todod'")" ]; then
 		sql postgres 'CREATE DATABASE todod'
 	fi
-	"$todod" migrate --config="$run/todod.conf" >"$run/migrate.log" 2>&1 || {
+	"$todod" migrate --config="$run/chat-api.conf" >"$run/migrate.log" 2>&1 || {
 		cat "$run/migrate.log" >&2
 		die 'todod migrate failed'
 	}
-	sql todod 'ALTER ROLE todod_api LOGIN; ALTER ROLE todod_relay LOGIN'
+	sql todod 'ALTER ROLE todod_api LOGIN; ALTER ROLE todod_relay LOGIN; ALTER ROLE todod_sidecar LOGIN;
+		ALTER ROLE todod_audit_writer LOGIN; ALTER ROLE todod_audit_checker LOGIN; ALTER ROLE todod_audit_eraser LOGIN'
 }
 
-# Returns when the daemon is ready; ends the script when it has ended.
+# Shows what a role logs, each line behind its name.
+view() {
+	local role=$1 before='' after=''
+	if [ -t 1 ]; then
+		before=$'\e['"${color[$role]}m" after=$'\e[0m'
+	fi
+	(
+		trap '' INT
+		tail -n +1 -f --pid="${pid[$role]}" "$run/$role.log" | sed -u "s/^/$before$(printf '%-8s' "$role")$after /"
+	) &
+	viewer[$role]=$!
+}
+
+# A session of its own, so that Ctrl-C reaches only this script, which then ends it once.
+start_role() {
+	local role=$1
+	starts[$role]=$((${starts[$role]:-0} + 1))
+	setsid "$todod" --role="$role" --config="$run/$role.conf" >>"$run/$role.log" 2>&1 &
+	pid[$role]=$!
+	view "$role"
+}
+
+# Returns when the role is ready; ends the script when it has ended.
 wait_ready() {
-	local tries
+	local role=$1 tries
 	for ((tries = 0; tries < 1500; tries++)); do
-		if curl -fs -o /dev/null -m 2 "http://127.0.0.1:$ops_port/readyz"; then
+		if curl -fs -o /dev/null -m 2 "http://127.0.0.1:$((port + offset[$role] + 100))/readyz"; then
 			return
 		fi
-		if ! kill -0 "$daemon" 2>/dev/null; then
-			daemon=''
-			tail -n 5 "$run/todod.log" >&2
-			die "todod ended before it was ready; its log is .run/todod.log"
+		if ! kill -0 "${pid[$role]}" 2>/dev/null; then
+			unset "pid[$role]"
+			tail -n 5 "$run/$role.log" >&2
+			die "$role ended before it was ready; its log is .run/$role.log"
 		fi
 		sleep 0.02
 	done
-	die "todod was not ready after 30 s; its log is .run/todod.log"
+	die "$role was not ready after 30 s; its log is .run/$role.log"
+}
+
+# Until somebody stops it: what dies is started again.
+keep_running() {
+	local dead role status
+	while true; do
+		status=0
+		wait -n -p dead "${pid[@]}" || status=$?
+		for role in "${roles[@]}"; do
+			[ "${pid[$role]:-}" = "$dead" ] || continue
+			[ "${starts[$role]}" -lt "$starts_max" ] || {
+				unset "pid[$role]"
+				die "$role ended with status $status, for the ${starts[$role]}th time; its log is .run/$role.log"
+			}
+			echo "run-all: $role ended with status $status; starting it again" >&2
+			sleep 1
+			start_role "$role"
+		done
+	done
 }
 
 write_env() {
@@ -103,7 +211,7 @@ write_env() {
 		umask 077
 		cat >"$run/env.new" <<-END
 			TODOD_URL=http://127.0.0.1:$port
-			TODOD_OPS_URL=http://127.0.0.1:$ops_port
+			TODOD_OPS_URL=http://127.0.0.1:$((port + 100))
 			TODOD_USER=$user
 			TODOD_TOKEN=$token
 			TODOD_DATABASE_URL=$(scripts/pg.sh url "$run/pg" todod)
@@ -113,27 +221,30 @@ write_env() {
 }
 
 print_welcome() {
-	local tasks=http://127.0.0.1:$port/api/$user/tasks auth="Authorization: Bearer $token"
+	local tasks=http://127.0.0.1:$port/api/$user/tasks auth="Authorization: Bearer $token" first
+	first=$(first_task)
 	cat <<-END
 
-		todod is ready at http://127.0.0.1:$port (operations: http://127.0.0.1:$ops_port, log: .run/todod.log)
+		todod is ready at http://127.0.0.1:$port (operations: http://127.0.0.1:$((port + 100)), logs: .run/ROLE.log)
 		Token of user $user, good for 7 days; also in .run/env:
 
 		$token
 
-		Create a task, list the tasks, toggle the first one; paste each line into another shell:
+		Create a task, list the tasks, toggle the first one, see what happened to it; paste each line into another shell:
 
 		curl -i -H '$auth' -H 'Content-Type: application/json' -d '{"title":"Buy milk"}' $tasks
 		curl -i -H '$auth' $tasks
-		curl -i -X PATCH -H '$auth' $tasks/$(first_task)/complete
+		curl -i -X PATCH -H '$auth' $tasks/$first/complete
+		curl -i -H '$auth' $tasks/$first/history
+
+		Has anybody changed the history since?  $todod audit verify --config=.run/auditor.conf
 
 		Ctrl-C stops it. The data stays in .run/.
 	END
 }
 
-[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65335 ]] ||
-	die "TODOD_PORT is '$port'; it must be a number from 1 to 65335"
-ops_port=$((port + 100)) dapr_port=$((port + 200))
+[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65225 ]] ||
+	die "TODOD_PORT is '$port'; it must be a number from 1 to 65225"
 [[ $user =~ ^[A-Za-z0-9._-]{1,64}$ ]] ||
 	die "TODOD_USER is '$user'; here it may have letters, digits, '.', '_' and '-'"
 
@@ -144,27 +255,29 @@ flock -n 9 || die "already running in this checkout; see .run/env, or stop it fi
 scripts/deps.sh build run
 make -s -j"$(nproc)" PROFILE=release all 9>&-
 
-for p in "$port" "$ops_port" "$dapr_port"; do
-	if port_is_taken "$p"; then
-		die "port $p is taken; choose another with: make run-all TODOD_PORT=$((port + 10))"
-	fi
+for role in "${roles[@]}"; do
+	for more in 0 100 200 300; do
+		p=$((port + offset[$role] + more))
+		if port_is_taken "$p"; then
+			die "port $p is taken; choose another with: make run-all TODOD_PORT=$((port + 20))"
+		fi
+	done
 done
 
 trap 'stop_all' EXIT
 trap 'exit 0' INT TERM HUP
 {
-	write_config
+	(write_config)
 	prepare_database
-	# A session of its own, so that Ctrl-C reaches only this script, which then ends it once.
-	setsid "$todod" --role=chat-api --config="$run/todod.conf" >"$run/todod.log" 2>&1 &
-	daemon=$!
+	for role in "${roles[@]}"; do
+		: >"$run/$role.log"
+		start_role "$role"
+	done
+	for role in "${roles[@]}"; do
+		wait_ready "$role"
+	done
+	token=$("$todod" token --user "$user" --ttl 604800 --config="$run/chat-api.conf")
+	write_env
+	print_welcome
+	keep_running
 } 9>&-
-wait_ready
-token=$("$todod" token --user "$user" --ttl 604800 --config="$run/todod.conf")
-write_env
-print_welcome
-
-status=0
-wait "$daemon" || status=$?
-daemon=''
-die "todod ended by itself with status $status; its log is .run/todod.log"

@@ -12,13 +12,13 @@
 	"CASE " replays " WHEN 0 THEN now() + interval '1 minute' WHEN 1 THEN now() + interval " \
 	"'10 minutes' WHEN 2 THEN now() + interval '60 minutes' END"
 
-#define META                                                                           \
-	"id, topic, record, event_id, user_id, reason, received_at, replays::bigint, " \
+#define META                                                                                   \
+	"id, topic, record, event_id, claimed_user_id, reason, received_at, replays::bigint, " \
 	"next_replay_at, resolved_at"
 
 static const struct db_statement STORE = {
 	"dead_letter_store",
-	"INSERT INTO todod.dead_letters AS d (id, topic, body, record, event_id, user_id, reason, "
+	"INSERT INTO todod.dead_letters AS d (id, topic, body, record, event_id, claimed_user_id, reason, "
 	"next_replay_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
 	"CASE WHEN $8 THEN now() + interval '1 minute' END) "
 	"ON CONFLICT ON CONSTRAINT dead_letters_record DO UPDATE SET resolved_at = NULL "
@@ -36,7 +36,7 @@ static const struct db_statement RESOLVE = {
 static const struct db_statement DUE = {
 	"dead_letter_due",
 	"SELECT " META ", body FROM todod.dead_letters WHERE resolved_at IS NULL "
-	"AND next_replay_at <= now() AND user_id IS NOT NULL ORDER BY received_at, id LIMIT 100",
+	"AND next_replay_at <= now() AND claimed_user_id IS NOT NULL ORDER BY received_at, id LIMIT 100",
 	0,
 };
 
@@ -83,7 +83,7 @@ static const struct db_statement DROP = {
 
 static const struct db_statement DROP_USER = {
 	"dead_letter_drop_user",
-	"DELETE FROM todod.dead_letters WHERE user_id = $1",
+	"DELETE FROM todod.dead_letters WHERE claimed_user_id = $1",
 	1,
 };
 

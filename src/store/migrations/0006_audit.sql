@@ -103,7 +103,8 @@ CREATE TABLE todod.dead_letters (
 	body bytea NOT NULL,
 	record bytea NOT NULL CHECK (octet_length(record) = 32),
 	event_id text COLLATE "C",
-	user_id text COLLATE "C",
+	-- What the record says, which nobody checked: not a row of that user.
+	claimed_user_id text COLLATE "C",
 	reason text NOT NULL,
 	replays integer NOT NULL DEFAULT 0 CHECK (replays >= 0),
 	next_replay_at timestamptz,
