@@ -96,7 +96,7 @@ $(B)/%.o: %.c $(FLAGS_STAMP)
 # False alarms of gcc 12's analyzer: it forgets that no bytes come from nowhere, and who owns what a list holds.
 ifeq ($(PROFILE),analyze)
 $(B)/src/base/siphash.o: CFLAGS_THIS := -Wno-analyzer-null-argument
-$(B)/src/net/db_conninfo.o: CFLAGS_THIS := -Wno-analyzer-malloc-leak
+$(B)/src/net/db_conninfo.o $(B)/roles/sidecar/crons.o: CFLAGS_THIS := -Wno-analyzer-malloc-leak
 endif
 
 # Files that EMBED puts into an object; the compiler does not see them.

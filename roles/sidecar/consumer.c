@@ -387,8 +387,9 @@ int consumer_open_wait(struct host *h, struct instance *i, const struct wish *wi
 		       struct err *reterr)
 {
 	struct consumer *c = consumer_get(h, i, wish);
-	int r = c != NULL ? topic_load_wait(c->topic, reterr)
-			  : err_unavailable(reterr, 1, "out of memory");
 
+	if (c == NULL)
+		return err_unavailable(reterr, 1, "out of memory");
+	int r = topic_load_wait(c->topic, reterr);
 	return r < 0 || c->is_loaded ? r : load_wait(c, i->arena, reterr);
 }

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "schedule_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,22 +105,19 @@ static int open_cron(struct cron_binding *cron, struct host *h, const struct set
 		     struct err *reterr)
 {
 	char labels[128];
-	struct buf path;
 
 	cron->host = h;
 	cron->rule = rule;
 	int r = schedule_parse(rule->value, &cron->schedule, reterr);
 	if (r < 0)
 		return r;
-	buf_init(&path, sizeof(cron->path) - 1);
-	buf_append_char(&path, '/');
-	buf_append_str(&path, rule->what);
-	memcpy(cron->path, path.p, path.n); /* names are short, as settings.c saw to */
+	assert(rule->what.n + 1 < sizeof(cron->path)); /* settings.c saw to it */
+	cron->path[0] = '/';
+	memcpy(cron->path + 1, rule->what.p, rule->what.n);
 	snprintf(labels, sizeof(labels), "cron=\"%.64s\",result=\"done\"", cron->path + 1);
 	cron->done = metric_get(&TICKS, labels);
 	snprintf(labels, sizeof(labels), "cron=\"%.64s\",result=\"failed\"", cron->path + 1);
 	cron->failed = metric_get(&TICKS, labels);
-	buf_done(&path);
 	cron->calls = calloc(h->n_instances, sizeof(*cron->calls));
 	if (cron->calls == NULL || alarm_clock_open(&cron->alarm, h->loop, on_alarm, cron) < 0)
 		return err_unavailable(reterr, 1, "out of memory");

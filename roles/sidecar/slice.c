@@ -21,15 +21,16 @@ static const struct json_field TEXT_FIELDS[] = {
 /* The value as the only member of an object, which is what json_parse takes. */
 static struct str as_member(struct arena *arena, struct str json)
 {
-	char *p = arena_alloc(arena, json.n + 8);
+	const struct str head = STR("{\"v\":");
+	char *p = arena_alloc(arena, head.n + json.n + 1);
 
 	if (p == NULL)
 		return (struct str){ NULL, 0 };
-	memcpy(p, "{\"v\":", 5);
+	memcpy(p, head.p, head.n);
 	if (json.n > 0)
-		memcpy(p + 5, json.p, json.n);
-	p[5 + json.n] = '}';
-	return (struct str){ p, json.n + 6 };
+		memcpy(p + head.n, json.p, json.n);
+	p[head.n + json.n] = '}';
+	return (struct str){ p, head.n + json.n + 1 };
 }
 
 /* One value and nothing beside it: "1}" or "1,2" would make a member or more of it too. */

@@ -21,12 +21,12 @@ enum {
 	ROUTES_OF_CRON = 2,			    /* the tick, and whether there is one */
 };
 
-enum outcome { OUTCOME_DONE, OUTCOME_INVALID, OUTCOME_RETRY, _OUTCOME_MAX };
+enum outcome { OUTCOME_DONE, OUTCOME_INVALID, OUTCOME_RETRY, N_OUTCOMES };
 
 static const struct {
 	const char *name;
 	int status;
-} OUTCOMES[_OUTCOME_MAX] = {
+} OUTCOMES[N_OUTCOMES] = {
 	[OUTCOME_DONE] = { "done", 200 },
 	[OUTCOME_INVALID] = { "invalid", 422 },
 	[OUTCOME_RETRY] = { "retry", 503 },
@@ -58,7 +58,7 @@ struct callback {
 	char path[129];
 	const struct subscription *subscription;
 	const struct cron *cron;
-	struct metric *outcomes[_OUTCOME_MAX], *lag;
+	struct metric *outcomes[N_OUTCOMES], *lag;
 };
 
 struct callbacks {
@@ -280,7 +280,7 @@ static void add_outcomes(struct callback *cb, const struct metric_family *family
 {
 	char labels[256];
 
-	for (int o = 0; o < _OUTCOME_MAX; o++) {
+	for (int o = 0; o < N_OUTCOMES; o++) {
 		snprintf(labels, sizeof(labels), "%s%s%s%sresult=\"%s\"", label,
 			 *label ? "=\"" : "", value, *label ? "\"," : "", OUTCOMES[o].name);
 		cb->outcomes[o] = metric_get(family, labels);

@@ -193,8 +193,8 @@ static void nobody_changes(void)
 		"UPDATE todod.audit_checkpoints SET heads = 'x'",
 		"DELETE FROM todod.audit_checkpoints",
 		"TRUNCATE todod.audit_checkpoints",
-		"INSERT INTO todod.audit SELECT * FROM todod.audit ON CONFLICT (event_id) "
-		"DO UPDATE SET topic = 'x'",
+		("INSERT INTO todod.audit SELECT * FROM todod.audit ON CONFLICT (event_id) "
+		 "DO UPDATE SET topic = 'x'"),
 	};
 	static const char *const OTHERS[] = {
 		"UPDATE todod.audit_keys SET wrapped = ''",

@@ -93,12 +93,14 @@ static const char *const CHECKPOINT_COLUMNS[] = {
 	"heads = 'no json %u'",
 	"prev = flip(prev, %u)",
 	"prev = '\\x' || substr(int4send(%u), 5)",
-	"signature = overlay(signature placing CASE substr(signature, 40 + %u %% 300, 1) WHEN 'A' "
-	"THEN 'B' ELSE 'A' END FROM 40 + %u %% 300)",
+	("signature = overlay(signature placing CASE substr(signature, 40 + %u %% 300, 1) WHEN 'A' "
+	 "THEN 'B' ELSE 'A' END FROM 40 + %u %% 300)"),
 	"signature = left(%u::text, 0)",
 };
 
 static char sql[4096];
+
+static void change(const char *format, ...) PRINTF_LIKE(1, 2);
 
 static void change(const char *format, ...)
 {
@@ -242,8 +244,8 @@ static void change_key(const char *user, unsigned n)
 		"UPDATE todod.audit_keys SET wrapped = flip(wrapped, %2$u) WHERE user_id = '%1$s'",
 		"UPDATE todod.audit_keys SET version = version + %2$u WHERE user_id = '%1$s'",
 		"UPDATE todod.audit_keys SET user_id = user_id || %2$u WHERE user_id = '%1$s'",
-		"UPDATE todod.audit_keys k SET wrapped = o.wrapped FROM kept_keys o WHERE "
-		"o.user_id <> k.user_id AND k.user_id = '%s' AND %u > 0",
+		("UPDATE todod.audit_keys k SET wrapped = o.wrapped FROM kept_keys o WHERE "
+		 "o.user_id <> k.user_id AND k.user_id = '%s' AND %u > 0"),
 	};
 
 	(void)n;
@@ -300,7 +302,7 @@ static FIBER void tamper(void *arg)
 	}
 	ck_assert_int_eq(audit_check(NULL, true), 0);
 	for (int f = 0; f < _AUDIT_FAULT_MAX; f++) {
-		printf("%s: %d\n", audit_fault_name(f), found[f]);
+		printf("%s: %d\n", audit_fault_name((enum audit_fault)f), found[f]);
 		ck_assert_int_gt(found[f], 0);
 	}
 }
