@@ -6,7 +6,7 @@ Most random ids are those of nothing. So that handlers are reached, ids that fit
 reminders that are there; deletions have some of their own.
 
 A finding is dropped only where one of EXPECTED says why the answer is right. Every answer still has to be one that the
-document promises, in the form it promises, and no server error is ever expected.
+document promises, in the form it promises, and no server error is expected but that of a role that is away.
 """
 import atexit
 import collections
@@ -95,7 +95,8 @@ def malformed_condition(failure, case, response):
 def entity_tags_nobody_gave(failure, case, response):
     """RFC 9110, 13.1.2: an If-None-Match that matches nothing, however it is spelled, gives the representation."""
     del response
-    return case.method.upper() == "GET" and "`If-None-Match` in header" in failure.message
+    return case.method.upper() == "GET" and ("`If-None-Match` in header" in failure.message or
+                                             "/properties/If-None-Match" in failure.message)
 
 
 def character_zero(failure, case, response):
@@ -110,10 +111,17 @@ def user_of_the_configuration(failure, case, response):
     return "`user_id` in path" in failure.message
 
 
+def history_without_auditor(failure, case, response):
+    """History is read from another role, which does not run here: 503, and when to try again."""
+    del failure
+    is_history = case.operation.path.endswith(("/history", "/audit"))
+    return is_history and response.status_code == 503 and response.headers.get("retry-after") is not None
+
+
 # Fields whose strings have a grammar or a meaning beyond what a schema can say.
 BEYOND_SCHEMA = re.compile(
     r"body\.(due_date|due_at|time_zone|remind_at|recurrence(_rule|_pattern|_interval|_type|_end|_end_date|_mode)?|status|is_completed"
-    r"|tags(\.\d+)?|title|name|email|locale|offset_minutes|reminders(\.\d+)?(\.(remind_at|offset_minutes))?)"
+    r"|tags(\.\d+)?|title|name|email|locale|(default_reminder_)?offset(_minutes)?|reminders(\.\d+)?(\.(remind_at|offset_minutes))?)"
     r"|body|query\.(due_before|due_after|updated_since|cursor|deleted|tag|priority|status|search)(\.\d+)?")
 
 
@@ -127,7 +135,7 @@ def beyond_the_schema(failure, case, response):
 
 REJECTED = (unwanted_body, refused_for_another_reason, key_of_another_request, malformed_condition, character_zero, beyond_the_schema)
 EXPECTED = {
-    "ServerError": (unknown_method,),
+    "ServerError": (unknown_method, history_without_auditor),
     "UnsupportedMethodResponse": (unknown_method, unwanted_body),
     "RejectedPositiveData": REJECTED,
     "AcceptedNegativeData": (refused_for_another_reason, replayed, entity_tags_nobody_gave, user_of_the_configuration),

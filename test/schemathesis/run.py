@@ -29,7 +29,8 @@ TOOL = os.path.join(ROOT, ".run", "venv", "bin", "schemathesis")
 USER = "schemathesis"
 TASKS = 64
 SECONDS = 3600
-# What the phases before fuzzing make of the document, and the least that is fuzzed of an operation.
+# What the phases before fuzzing make of the document, and the least that is fuzzed of an operation; some operations have
+# fewer different requests than that.
 BEFORE_FUZZING, EXAMPLES_MIN = 1600, 10
 
 
@@ -56,7 +57,7 @@ def fuzz(daemon, token, reminders, cases, directory):
     env.update(SCHEMATHESIS_HOOKS=os.path.join(HERE, "hooks.py"), TODOD_REMINDERS=json.dumps(reminders))
     done = subprocess.run(
         [TOOL, "run", f"http://127.0.0.1:{daemon.port}/openapi.json", "--header", f"Authorization: Bearer {token}", "--checks=all",
-         "--exclude-checks=ignored_auth", f"--max-examples={max(EXAMPLES_MIN, (cases - BEFORE_FUZZING) // count_operations(daemon))}", "--seed=1",
+         "--exclude-checks=ignored_auth", f"--max-examples={max(EXAMPLES_MIN, (cases - BEFORE_FUZZING) * 3 // 2 // count_operations(daemon))}", "--seed=1",
          "--generation-deterministic", "--no-color", "--continue-on-failure", "--warnings=off",
          "--phases=examples,coverage,fuzzing"],
         cwd=directory, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=SECONDS,
