@@ -223,19 +223,32 @@ static int check_series(const struct merging *m, const struct recurrence *rule)
 	return 0;
 }
 
+/* Rules go by the clock's reading; at either end of the calendar it may lie outside where the
+ * instant does not. */
+static int read_due(const struct merging *m, struct civil *ret)
+{
+	*ret = task_date_civil(&m->after->due, m->tz);
+	if (ret->year >= 1 && ret->year <= 9999)
+		return 0;
+	return err_set(m->reterr, &ERR_INVALID, "body.due_date",
+		       "a task that recurs needs a due date in years 1 to 9999 of its time zone");
+}
+
 static int place_in_series(const struct merging *m, const struct recurrence *rule)
 {
 	struct task *t = m->after;
 	bool is_new = is_new_series(m);
+	struct civil due;
 
+	int r = read_due(m, &due);
+	if (r < 0)
+		return r;
 	if (is_new) {
 		t->series_id = m->ctx->new_id();
 		t->occurrence = 1;
 	}
-	if (is_new || (t->occurrence == 1 && !task_date_same(&t->due, &m->before->due))) {
-		struct civil start = task_date_civil(&t->due, m->tz);
-		t->series_start_s = time_civil_to_s(&start);
-	}
+	if (is_new || (t->occurrence == 1 && !task_date_same(&t->due, &m->before->due)))
+		t->series_start_s = time_civil_to_s(&due);
 	return check_series(m, rule);
 }
 

@@ -210,3 +210,15 @@ def test_rare_rules_are_fine(api, rule):
     task = recurring(api, recurrence_rule=rule)
     answer = api.complete(task)
     assert answer.status == 200 and "next_occurrence" in answer.json
+
+
+@pytest.mark.parametrize("zone, due", [("Etc/GMT+12", "0001-01-01T00:00:00Z"), ("America/New_York", "0001-01-01T04:00:00Z")])
+def test_a_series_before_the_first_year_of_its_clock(api, database, zone, due):
+    """SE11: an instant of year 1 may read as year 0 in its zone, which has no calendar: 422, by whichever field it comes."""
+    task = api.create("t", due_date=due, time_zone=zone)
+    utc = api.create("t", due_date=due, recurrence="daily", recurrence_mode="completion")
+    before = database.counts(api.user)
+    for answer in (api.request("POST", api.tasks, {"title": "t", "due_date": due, "time_zone": zone, "recurrence": "daily"}),
+                   api.put(task, recurrence_rule="FREQ=WEEKLY"), api.put(utc, time_zone=zone), api.put(utc, time_zone=zone, due_date=due)):
+        assert answer.status == 422 and answer.json["detail"][0]["loc"] == ["body", "due_date"], answer
+    assert database.counts(api.user) == before and api.read(utc) == utc
