@@ -101,8 +101,8 @@ static FIBER int create_once(struct request *rq, const struct tag *tag,
 	if (d.answer.location.p == NULL)
 		return out_of_memory(rq);
 	r = tag_store_create_wait(request_db(rq), rq->arena, &d.change, tag, &rq->err);
-	/* The tag that is there already may be this key's own. */
-	if (r == -EEXIST || (r == -EALREADY && key != NULL)) {
+	/* The tag that is there already, or that reached the quota, may be this key's own. */
+	if (r == -EEXIST || ((r == -EALREADY || r == -EDQUOT) && key != NULL)) {
 		int resolved = write_key_resolve_wait(rq, key);
 		if (resolved != 0)
 			return resolved < 0 ? resolved : 0;

@@ -268,6 +268,16 @@ def test_five_hundred_tags_a_user(api, database):
     check_joined(database, api.user)
 
 
+def test_the_key_of_the_last_tag(api, database):
+    """FT10: the tag that reached the quota may be the repeated request's own."""
+    fill_tags(database, api.user, 499)
+    first = new_tag(api, "last", {"Idempotency-Key": "k"})
+    assert first.status == 201
+    again = new_tag(api, "last", {"Idempotency-Key": "k"})
+    assert again.status == 201 and again.body == first.body and again.headers["idempotency-replayed"] == "true", again
+    assert new_tag(api, "more", {"Idempotency-Key": "other"}).json["code"] == "tag_quota"
+
+
 # ---- cut short ----
 
 N_TASKS = 3000
