@@ -131,17 +131,22 @@ static bool is_past_end(const struct task *t, const struct occurrence *o)
 	return end->kind == TASK_DATE_INSTANT && o->at_us > end->at_us;
 }
 
-static int next_occurrence(const struct task *t, const struct recurrence *rule, const struct tz *tz,
+/* The rule is changed to what it means for this task. */
+static int next_occurrence(const struct task *t, struct recurrence *rule, const struct tz *tz,
 			   int64_t done_us, struct occurrence *ret)
 {
 	struct civil start;
 
+	if (t->due.kind == TASK_DATE_DAY)
+		recurrence_forget_times(rule);
 	if (t->recurrence_mode == TASK_RECUR_COMPLETION) {
 		start = task_date_civil(&t->due, tz);
 		return recurrence_next_after_done(rule, &start, tz, done_us, (int)t->occurrence,
 						  ret);
 	}
 	time_civil_from_s(t->series_start_s, &start);
+	if (t->due.kind == TASK_DATE_DAY) /* the series may have begun at a time of day */
+		start.hour = start.minute = start.second = 0;
 	return recurrence_next(rule, &start, tz, done_us > t->due.at_us ? done_us : t->due.at_us,
 			       ret);
 }

@@ -234,7 +234,7 @@ static int read_due(const struct merging *m, struct civil *ret)
 		       "a task that recurs needs a due date in years 1 to 9999 of its time zone");
 }
 
-static int place_in_series(const struct merging *m, const struct recurrence *rule)
+static int place_in_series(const struct merging *m, struct recurrence *rule)
 {
 	struct task *t = m->after;
 	bool is_new = is_new_series(m);
@@ -249,6 +249,8 @@ static int place_in_series(const struct merging *m, const struct recurrence *rul
 	}
 	if (is_new || (t->occurrence == 1 && !task_date_same(&t->due, &m->before->due)))
 		t->series_start_s = time_civil_to_s(&due);
+	if (t->due.kind == TASK_DATE_DAY)
+		recurrence_forget_times(rule);
 	return check_series(m, rule);
 }
 

@@ -153,6 +153,14 @@ static const struct next_case {
 	{ "'due_date':'2026-04-01T23:00:00','time_zone':'America/New_York','recurrence':'daily',"
 	  "'recurrence_end_date':'2026-04-02'",
 	  1, NULL, "2026-04-01T12:00:00Z", "2026-04-03T03:00:00Z" },
+	/* a day has no hours, nor has an instance that was made one */
+	{ "'due_date':'2026-04-01','recurrence_rule':'FREQ=DAILY;BYHOUR=8,20'", 1, NULL,
+	  "2026-03-30T12:00:00Z", "2026-04-02" },
+	{ "'due_date':'2026-04-01T10:00:00Z','recurrence':'daily'", 2, "2026-04-05",
+	  "2026-03-30T12:00:00Z", "2026-04-06" },
+	{ "'due_date':'2026-04-01','recurrence_rule':'FREQ=DAILY;BYHOUR=23',"
+	  "'recurrence_mode':'completion'",
+	  1, NULL, "2026-04-03T12:00:00Z", "2026-04-04" },
 	/* from when it was done */
 	{ "'due_date':'2026-04-01','recurrence':'weekly','recurrence_mode':'completion'", 1, NULL,
 	  "2026-04-03T12:00:00Z", "2026-04-10" },
