@@ -11,18 +11,23 @@
 
 enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60, REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
 
+/* No earlier than there are times to show. */
 static int64_t offset_time_us(const struct task_date *due, int64_t offset_minutes,
 			      const struct tz *tz)
 {
-	int64_t offset_s = offset_minutes * S_PER_MINUTE, s;
+	int64_t offset_s = offset_minutes * S_PER_MINUTE, s, us;
 	struct civil local;
 
-	if (due->kind == TASK_DATE_INSTANT)
-		return due->at_us - offset_s * TIME_US_PER_S;
-	time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE - offset_s,
-			  &local);
-	tz_from_local(tz, &local, &s);
-	return s * TIME_US_PER_S;
+	if (due->kind == TASK_DATE_INSTANT) {
+		us = due->at_us - offset_s * TIME_US_PER_S;
+	} else {
+		time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE -
+					  offset_s,
+				  &local);
+		tz_from_local(tz, &local, &s);
+		us = s * TIME_US_PER_S;
+	}
+	return us > TIME_MIN_US ? us : TIME_MIN_US;
 }
 
 static int wrong(const struct merging *m, const struct reminder_input *in, const char *key,

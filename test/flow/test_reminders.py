@@ -308,6 +308,19 @@ def test_list_by_status_in_pages(api, database):
         assert seen == api.reminders(query.replace("limit=3", "").replace("limit=2", "").replace("limit=10", "")), query
 
 
+def test_pages_from_the_first_year_on(api):
+    """FT9: there is no time before year 1, so what would fire before it fires at its beginning, as it is shown; the page after it can be asked for."""
+    task = api.create("t", due_date="0001-01-05", reminders=[{"offset_minutes": 527040}, {"offset_minutes": 500000}, {"offset_minutes": 5}])
+    assert [r["remind_at"] for r in task["reminders"]] == ["0001-01-01T00:00:00Z"] * 2 + ["0001-01-05T08:55:00Z"]
+    seen, at = [], api.at("reminders?limit=1")
+    while at is not None:
+        page = api.get(at)
+        assert page.status == 200, page
+        seen += page.json
+        at = next_of(page)
+    assert seen == sorted(task["reminders"], key=lambda r: (r["remind_at"], r["id"])) == api.reminders()
+
+
 @pytest.mark.parametrize("query", ["status=open", "status=sent,open", "limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", "cursor=AAAA"])
 def test_bad_queries_of_the_list(api, query):
     """FT9"""
