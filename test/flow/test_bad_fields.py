@@ -10,7 +10,8 @@ NOT_DATES = ["", " ", "tomorrow", "2026-02-30", "2026-13-01", "2026-00-10", "202
              "2026-001", "1767225600", "2026-01-01T12", "2026-01-01T12:00:00.Z", "2026-01-01T12:00:00,5Z", "\u0662026-01-01", "2026-01-01\n",
              "9999-12-31T23:59:59-14:00", "x" * 5000]
 NOT_ZONES = ["", "Mars/Olympus", "Europe", "CEST-2", "UTC+2", "../UTC", "/etc/localtime", "Europe/Berlin ", "Europe//Berlin", "europe\\berlin",
-             "GMT+25", "+02:00", "x" * 1000, "Europe/Berlin\u0001", "\u202eUTC", "posix/UTC/", "tzdata.zi", "zone.tab"]
+             "GMT+25", "+02:00", "x" * 1000, "Europe/Berlin\u0001", "\u202eUTC", "posix/UTC/", "tzdata.zi", "zone.tab",
+             "localtime", "posixrules"]
 
 # Field: values none of which is one.
 VALUES = {
