@@ -115,13 +115,32 @@ static int merge_end(const struct merging *m)
 	return 0;
 }
 
+/* An end that comes back as it was goes with the rule, as if it had not been sent. */
+static int check_no_end(const struct merging *m)
+{
+	const struct input_text *sent = &m->in->recurrence_end;
+	const struct task_date *was = &m->after->recurrence_end;
+	struct task_date end;
+
+	if (sent->state != JSON_SET)
+		return 0;
+	int r = task_date_parse(sent->v, m->tz, sent->field, &end, m->reterr);
+	if (r < 0)
+		return r;
+	if (end.kind == was->kind &&
+	    (end.kind == TASK_DATE_DAY ? end.day == was->day : end.at_us == was->at_us))
+		return 0;
+	return err_set(m->reterr, &ERR_INVALID, sent->field,
+		       "only a task with a recurrence can have an end of it");
+}
+
 static int clear_recurrence(const struct merging *m)
 {
 	struct task *t = m->after;
 
-	if (m->in->recurrence_end.state == JSON_SET)
-		return err_set(m->reterr, &ERR_INVALID, m->in->recurrence_end.field,
-			       "only a task with a recurrence can have an end of it");
+	int r = check_no_end(m);
+	if (r < 0)
+		return r;
 	t->recurrence_rule = (struct str){ NULL, 0 };
 	t->recurrence_mode = TASK_RECUR_DUE;
 	t->recurrence_end = (struct task_date){ .kind = TASK_DATE_NONE };

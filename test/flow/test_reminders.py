@@ -136,6 +136,22 @@ def test_add_change_remove(api, told, events):
     assert [e["type"] for e in events(api.user)] == ["task.created"] + ["task.updated"] * 4
 
 
+def test_snoozing_one_that_is_sent_back_whole(api):
+    """FT9: beside the offset that was there a new time counts; the time that was there, or that the offset makes, does not."""
+    task = api.create("t", due_date=DUE, reminders=[{"offset_minutes": 30}])
+    reminder, = task["reminders"]
+    assert change(api, reminder, **reminder).json == reminder
+    snoozed = change(api, reminder, **{**reminder, "remind_at": "2031-06-01T11:45:00Z"}).json
+    assert (snoozed["remind_at"], snoozed["offset_minutes"], snoozed["version"]) == ("2031-06-01T11:45:00Z", None, 2)
+    assert change(api, reminder, **{**snoozed, "offset_minutes": 30}).json["remind_at"] == "2031-06-01T11:30:00Z"
+    # Two who sent the whole task: the second did not see that the first had moved it.
+    task = api.read(task)
+    api.update(task, due_date="2031-07-01T12:00:00Z")
+    back, = api.request("PUT", api.path(task), {**task, "title": "n"}).json["reminders"]
+    assert (back["remind_at"], back["offset_minutes"]) == ("2031-06-01T11:30:00Z", 30)
+    assert change(api, back, **{**back, "remind_at": "2031-06-31"}).status == 422
+
+
 def test_keys_and_conditions(api, told):
     """FT9: a repeated POST adds one; If-Match is of the task."""
     task = api.create("t", due_date=DUE, reminders=[])
