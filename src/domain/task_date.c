@@ -9,9 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 
-/* The day after each date can still be told. */
-static const int64_t AT_MAX_US = TIME_MAX_US - 2 * TIME_S_PER_DAY * TIME_US_PER_S;
-
 static const struct tz *utc(void)
 {
 	const struct tz *tz = NULL;
@@ -81,7 +78,7 @@ int task_date_parse(struct str text, const struct tz *tz, const char *field, str
 
 	if (parse_day(text, tz, &d) < 0 && parse_instant(text, tz, &d) < 0)
 		return date_error(field, reterr);
-	if (d.at_us < TIME_MIN_US || d.at_us > AT_MAX_US)
+	if (d.at_us < TIME_MIN_US || d.at_us > TIME_MAX_US)
 		return date_error(field, reterr);
 	*ret = d;
 	return 0;

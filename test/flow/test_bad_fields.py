@@ -96,7 +96,7 @@ def test_malformed_bodies_of_every_write(table, database, body):
 
 
 @pytest.mark.parametrize("field, value", [
-    ("due_date", "0001-01-01"), ("due_date", "9999-12-29"), ("due_date", "2026-01-01T00:00:00.1234567Z"), ("due_date", "2026-01-01T23:59:59-12:00"),
+    ("due_date", "0001-01-01"), ("due_date", "9999-12-31"), ("due_date", "9999-12-31T23:59:59.999999Z"), ("due_date", "2026-01-01T00:00:00.1234567Z"), ("due_date", "2026-01-01T23:59:59-12:00"),
     ("due_date", "2026-01-01t12:00:00z"), ("due_date", "2024-02-29"), ("title", "x" * 200), ("title", "\u200bx"), ("description", ""),
     ("description", "\U0001f600" * 1000), ("tags", []), ("tags", [{"name": "a", "color": 5}]), ("time_zone", "America/Argentina/ComodRivadavia"),
     ("time_zone", "Etc/GMT-14"), ("reminders", [{"offset_minutes": 527040}]), ("recurrence_interval", None), ("recurrence_rule", None)])

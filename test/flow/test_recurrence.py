@@ -97,6 +97,8 @@ NEXT = {
     "hours mean nothing to a whole day": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=30", "due_date": "2031-01-31"}, "2031-02-01"),
     "nor are they counted": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20;COUNT=2", "due_date": "2031-01-31"}, "2031-02-01"),
     "but to an instant": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20", "due_date": "2031-01-31T08:00:00Z"}, "2031-01-31T20:00:00Z"),
+    "the last day there is": ({"recurrence": "daily", "due_date": "9999-12-30", "recurrence_end_date": "9999-12-31"}, "9999-12-31"),
+    "after it there is none": ({"recurrence": "daily", "due_date": "9999-12-31", "recurrence_end_date": "9999-12-31"}, None),
     "after COUNT there is none": ({"recurrence_rule": "FREQ=DAILY;COUNT=1", "due_date": "2031-01-31"}, None),
     "after UNTIL there is none": ({"recurrence_rule": "FREQ=DAILY;UNTIL=20310131", "due_date": "2031-01-31"}, None),
 }
@@ -223,9 +225,10 @@ def test_a_whole_day_by_the_hour(api):
     assert answer.status == 422 and answer.json["detail"][0]["loc"] == ["body", "recurrence_rule"], answer
 
 
-@pytest.mark.parametrize("zone, due", [("Etc/GMT+12", "0001-01-01T00:00:00Z"), ("America/New_York", "0001-01-01T04:00:00Z")])
-def test_a_series_before_the_first_year_of_its_clock(api, database, zone, due):
-    """SE11: an instant of year 1 may read as year 0 in its zone, which has no calendar: 422, by whichever field it comes."""
+@pytest.mark.parametrize("zone, due", [("Etc/GMT+12", "0001-01-01T00:00:00Z"), ("America/New_York", "0001-01-01T04:00:00Z"),
+                                       ("Asia/Tokyo", "9999-12-31T15:00:00Z")])
+def test_a_series_outside_the_calendar_of_its_clock(api, database, zone, due):
+    """SE11: an instant of year 1 may read as year 0 in its zone, one of 9999 as 10000, where no rule goes: 422, by whichever field it comes."""
     task = api.create("t", due_date=due, time_zone=zone)
     utc = api.create("t", due_date=due, recurrence="daily", recurrence_mode="completion")
     before = database.counts(api.user)
