@@ -69,24 +69,13 @@ FIBER void tag_list(struct request *rq)
 		reply_problem(rq);
 }
 
-/* Bytes of a name that stand as they are in a path (RFC 3986 unreserved); the rest is encoded. */
 static struct str tag_path(struct request *rq, struct str name)
 {
-	struct buf *out = request_buf(rq, 8 * 1024);
+	struct str encoded = http_percent_encode(rq->arena, name);
 
-	if (out == NULL)
-		return (struct str){ NULL, 0 };
-	buf_printf(out, "%.*s/", STR_ARGS(rq->http->head.path));
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    c == '-' || c == '.' || c == '_')
-			buf_append_char(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
-	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
+	return encoded.p == NULL ? encoded
+				 : arena_printf(rq->arena, "%.*s/%s", STR_ARGS(rq->http->head.path),
+						encoded.p);
 }
 
 static FIBER int create_once(struct request *rq, const struct tag *tag,

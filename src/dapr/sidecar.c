@@ -329,27 +329,3 @@ int sidecar_call_wait(struct sidecar_op *op, const struct sidecar_exchange *x, s
 
 	return r < 0 ? r : sidecar_check_status(op, reterr);
 }
-
-struct str sidecar_encode(struct arena *arena, struct str s)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = arena_alloc(arena, 3 * s.n + 1);
-	size_t n = 0;
-
-	if (!out)
-		return (struct str){ NULL, 0 };
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-		    (c && strchr("-._~", c))) {
-			out[n++] = (char)c;
-			continue;
-		}
-		out[n++] = '%';
-		out[n++] = digits[c >> 4];
-		out[n++] = digits[c & 0xF];
-	}
-	out[n] = '\0';
-	return (struct str){ out, n };
-}

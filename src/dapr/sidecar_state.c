@@ -7,6 +7,7 @@
 #include "src/dapr/sidecar_private.h"
 
 #include "base/json_out.h"
+#include "net/http_parser.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static int check_key(const struct sidecar_op *op, struct str key, struct err *re
 
 struct str sidecar_user_key(struct arena *arena, struct str user_id, struct str what)
 {
-	struct str user = sidecar_encode(arena, user_id);
+	struct str user = http_percent_encode(arena, user_id);
 
 	return user.p ? arena_printf(arena, "u/%s/%.*s", user.p, STR_ARGS(what)) : user;
 }
@@ -35,7 +36,7 @@ struct str sidecar_user_key(struct arena *arena, struct str user_id, struct str 
 /* /v1.0/state/<store>/<key> and query; .p NULL: no memory. */
 static struct str key_path(struct sidecar_op *op, struct str key, const char *query)
 {
-	struct str name = sidecar_encode(op->arena, key);
+	struct str name = http_percent_encode(op->arena, key);
 
 	if (!name.p)
 		return name;
