@@ -13,11 +13,13 @@ The programs are built once for each state of test/tools/dapr and test/tools/kaf
 and logs are in the directory given to Stack, one log for each process.
 """
 import base64
+import concurrent.futures
 import ctypes
 import fcntl
 import glob
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -41,6 +43,13 @@ START_SECONDS = 120
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
+SPAWNER = concurrent.futures.ThreadPoolExecutor(1, "spawner")
+
+
+# daprd asks the app each second, and after two failures delivers nothing until it is well again: found before the retries of
+# an event that meets no app are used up.
+APP_HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
+                    "--app-health-threshold", "2")
 
 
 class Missing(Exception):
@@ -154,14 +163,21 @@ def build(say=print):
 # ---- processes ----
 
 def free_ports(count):
-    """Ports nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """
+    Ports nobody has now, and nobody gets as the near end of a connection: they can be listened on again after a kill.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        end = int(f.read().split()[0])
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(10240, end)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.add(port)
+    return list(ports)
 
 
 def listens(port):
@@ -185,6 +201,14 @@ def end_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def spawn(*args, **kwargs):
+    """
+    subprocess.Popen, of a process that ends with this one, even by SIGKILL. The kernel ends it with the thread that
+    started it: so that is one which lives as long as this process.
+    """
+    return SPAWNER.submit(subprocess.Popen, *args, preexec_fn=end_with_parent, **kwargs).result()
+
+
 class Process:
     """One program that can be started again and again on the same data and ports."""
 
@@ -200,9 +224,8 @@ class Process:
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
             # A session of its own: Ctrl-C reaches the one who started it, who then stops this.
-            self.process = subprocess.Popen(self.argv, cwd=self.directory, stdout=log, stderr=log, start_new_session=True,
-                                            stdin=subprocess.DEVNULL, env={**clean_env(), **self.env},
-                                            preexec_fn=end_with_parent)
+            self.process = spawn(self.argv, cwd=self.directory, stdout=log, stderr=log, start_new_session=True,
+                                 stdin=subprocess.DEVNULL, env={**clean_env(), **self.env})
         with open(os.path.join(self.directory, f"{self.name}.pid"), "w", encoding="utf-8") as f:
             f.write(f"{self.process.pid}\n")
         if wait:
@@ -217,6 +240,10 @@ class Process:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} was not ready after {START_SECONDS} s:\n{self.tail()}")
             time.sleep(0.05)
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
 
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
