@@ -30,9 +30,7 @@ SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidde
            "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
 TOKEN = "token-of-the-api"
 APP_TOKEN = "token-of-the-app"
-# Found unhealthy before the retries of an event that meets no app are used up.
-HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
-                "--app-health-threshold", "2")
+HEALTH_FLAGS = real_stack.APP_HEALTH_FLAGS
 LIMITS = {"protectedTopics", "publishingScopes", "subscriptionScopes"}
 TICK_COMPONENT = {
     "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": TICK}, "scopes": ["contract-cron"],
