@@ -149,12 +149,12 @@ static void take_over_ids(struct request *rq, const struct cloudevent *e)
 	struct data_words words = { .correlation_id = { .state = JSON_ABSENT } };
 	struct err err;
 
-	trace_id_read(e->traceparent, rq->log.trace_id);
+	(void)log_context_set_trace(&rq->log, e->traceparent);
 	if (e->data.p == NULL || e->data.n == 0 || e->data.p[0] != '{' ||
 	    json_parse(rq->arena, e->data, "data", DATA_FIELDS, &words, &err) < 0)
 		return;
 	if (words.correlation_id.state == JSON_SET)
-		(void)correlation_id_read(words.correlation_id.v, rq->log.correlation_id);
+		(void)log_context_set_correlation_id(&rq->log, words.correlation_id.v);
 }
 
 static void observe_lag(const struct callback *cb, const struct cloudevent *e)
