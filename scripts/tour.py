@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Keeps docs/tour.md what `make run-all` really does: scripts/tour.py [--check].
+Keeps docs/tour.md what `make run-all` really does, and the table of metrics in docs/operations.md: scripts/tour.py [--check].
 
 The page is its own source, as docs/api.md is. Its `sh` blocks run in order, in one shell, in the directory of a run-all on
 an empty database; what a block prints replaces the `http` or `text` block behind it, and one without such a block prints
 nothing. The block `make run-all` is that start, and shows what it says when all is ready. `until=REGEX` behind `sh` is for
 what comes a moment later: the block, which changes nothing, is run again until it prints that. What differs from run to
-run has stand-ins. --check changes nothing and fails when the page would change.
+run has stand-ins. --check changes nothing and fails when a page would change.
 """
 import difflib
 import os
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+import metrics
 from api_docs import MARK, StandIns, show
 from docs_service import clean_env
 
@@ -117,7 +118,7 @@ def remake(page, run):
 
 
 def difference(page, made):
-    return "".join(difflib.unified_diff(page.splitlines(True), made.splitlines(True), "docs/tour.md", "as it is"))
+    return "".join(difflib.unified_diff(page.splitlines(True), made.splitlines(True), "as it stands in docs/", "as it is"))
 
 
 def read_page():
@@ -125,21 +126,26 @@ def read_page():
         return f.read()
 
 
-def main(argv):
-    page = read_page()
+def remake_both():
+    """[(path, page, page as it is)]: metrics are asked for when there is something to count."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="todod-tour-"))
     run = RunAll(make_checkout(directory), free_port())
     try:
         run.ready()
-        made = remake(page, run)
+        return [(m.PAGE, page, m.remake(page, run)) for m in (sys.modules[__name__], metrics) for page in (m.read_page(),)]
     finally:
         run.remove()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def main(argv):
+    pages = remake_both()
     if "--check" in argv:
-        sys.stdout.write(difference(page, made))
-        return page != made
-    with open(PAGE, "w", encoding="utf-8") as f:
-        f.write(made)
+        sys.stdout.write("".join(difference(page, made) for _, page, made in pages))
+        return any(page != made for _, page, made in pages)
+    for path, _, made in pages:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(made)
     return 0
 
 

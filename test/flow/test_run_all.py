@@ -13,6 +13,7 @@ from process import ROOT, clean_env, wait_until
 from run_all import RunAll, free_port, make_checkout, paste
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
+import metrics  # noqa: E402
 import tour  # noqa: E402
 
 ROLES = ("sidecar", "chat-api", "auditor")
@@ -54,6 +55,27 @@ def test_one_id_goes_with_everything_that_follows_from_a_request(run):
     consumed, = [e for e in lines if e["msg"] == "event.consumed"]
     assert (consumed["role"], consumed["result"], published[consumed["event_id"]]) == ("auditor", "done", "task.created")
     assert all(e in lines for e in all_lines if e.get("event_id") in published)
+
+
+def test_every_metric_is_on_the_page(run):
+    """OB2: docs/operations.md has each metric of the source, as /metrics of the roles show it. Where it fails: make docs."""
+    page = metrics.read_page()
+    made = metrics.remake(page, run)
+    assert made == page, tour.difference(page, made)
+    known = metrics.families()
+    shown = metrics.scrape(run)
+    for role, families in shown.items():
+        for name, (kind, words) in families.items():
+            assert known[name][:2] == (kind, words), f"{name} of {role} is not found in the source"
+    for name in re.findall(r"`(todod_[a-z_]+)", page):
+        assert name in known, name
+    for role, name in (("chat-api", "todod_outbox_published_total"), ("chat-api", "todod_outbox_failed_total"),
+                       ("chat-api", "todod_outbox_events"), ("chat-api", "todod_outbox_oldest_seconds"),
+                       ("auditor", "todod_events_consumed_total"), ("auditor", "todod_event_lag_seconds"),
+                       ("auditor", "todod_dead_letters_total"), ("sidecar", "todod_sidecar_published_total"),
+                       ("sidecar", "todod_sidecar_delivered_total"), ("sidecar", "todod_sidecar_retried_total"),
+                       ("sidecar", "todod_sidecar_dead_total"), ("sidecar", "todod_sidecar_lag_records")):
+        assert name in shown[role]
 
 
 def test_run_all(run):
