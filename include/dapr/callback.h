@@ -51,6 +51,11 @@ struct cron {
 	cron_fn *handler;
 };
 
+/* Where the sidecar calls an app, beside the paths of its subscriptions and crons. */
+#define CALLBACK_HEALTH_PATH "/healthz"
+#define CALLBACK_DOCUMENT_PATH "/dapr/{document}"
+#define CALLBACK_JOB_PATH "/job/{name}"
+
 /* GET /dapr/subscribe, for this pubsub component. */
 void subscriptions_write(struct buf *out, const char *pubsub, const struct subscription *table);
 /* Where events of a topic are posted: "/events/task-events". */

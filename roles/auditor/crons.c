@@ -80,17 +80,21 @@ static size_t next_batch(const struct dead_letters *page, bool *taken, size_t *b
 }
 
 /* A try that can never succeed counts too, or it would be first in line for ever. */
-static FIBER int note_tried(struct auditor *a, const struct dead_letter *d, bool is_published,
-			    struct err *reterr)
+static FIBER int note_tried(struct auditor *a, struct arena *arena, const struct dead_letter *d,
+			    bool is_published, struct err *reterr)
 {
+	struct cloudevent_ids ids;
 	int r = dead_letter_replayed_wait(a->db, &d->id, reterr);
 
 	if (r < 0)
 		return r;
 	metric_add(a->replayed, is_published);
+	cloudevent_ids_read(arena, d->body, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	log_info("dead_letter.replayed", LOG_STR("topic", d->topic),
 		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays + 1),
 		 LOG_BOOL("published", is_published));
+	log_context_swap(before);
 	return 0;
 }
 
@@ -116,10 +120,11 @@ static FIBER int publish_batch(struct auditor *a, struct arena *arena,
 	else if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		int noted = published[i] || is_refused
-				    ? note_tried(a, &page->list[batch[i]], published[i], reterr)
-				    : err_unavailable(reterr, 1,
-						      "the broker did not take a whole batch");
+		int noted =
+			published[i] || is_refused
+				? note_tried(a, arena, &page->list[batch[i]], published[i], reterr)
+				: err_unavailable(reterr, 1,
+						  "the broker did not take a whole batch");
 		if (noted < 0)
 			r = noted;
 	}

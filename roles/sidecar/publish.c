@@ -5,6 +5,8 @@
 #include "api_private.h"
 
 #include "base/json.h"
+#include "base/log.h"
+#include "dapr/cloudevent.h"
 #include "slice_private.h"
 #include "topic_private.h"
 #include "wrap_private.h"
@@ -43,6 +45,34 @@ static struct topic *find_topic(struct call *c)
 		return NULL;
 	}
 	return topic;
+}
+
+/* A line for each, under the ids of the request that the event is from. */
+static void tell_published(struct call *c, const struct topic *topic, const struct record *records,
+			   size_t n)
+{
+	for (size_t i = 0; i < n && log_enabled(LOG_DEBUG); i++) {
+		struct cloudevent_ids ids;
+
+		cloudevent_ids_read(c->arena, records[i].body, &ids);
+		const struct log_context *before = log_context_swap(&ids.request);
+		log_debug("sidecar.published", LOG_CSTR("topic", topic->name),
+			  LOG_STR("event_id", ids.id), LOG_STR("key", records[i].key));
+		log_context_swap(before);
+	}
+}
+
+/* Answered when they are there; a failure is the caller's to tell. */
+static FIBER int write_records(struct call *c, struct topic *topic, const struct record *records,
+			       size_t n)
+{
+	int r = topic_publish_wait(topic, records, n, &c->err);
+
+	if (r < 0)
+		return r;
+	tell_published(c, topic, records, n);
+	call_empty(c, 204);
+	return 0;
 }
 
 static bool is_true(struct str s)
@@ -99,10 +129,8 @@ FIBER void publish_one(struct call *c)
 		}
 		record.body = buf_str(out);
 	}
-	if (topic_publish_wait(topic, &record, 1, &c->err) < 0)
+	if (write_records(c, topic, &record, 1) < 0)
 		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
-	else
-		call_empty(c, 204);
 }
 
 /* ---- bulk ---- */
@@ -288,8 +316,6 @@ FIBER void publish_bulk(struct call *c)
 			     r == -EINVAL ? "ERR_PUBSUB_EVENTS_SER" : "ERR_PUBSUB_PUBLISH_MESSAGE");
 		return;
 	}
-	if (topic_publish_wait(topic, records, entries.list.n, &c->err) < 0)
+	if (write_records(c, topic, records, entries.list.n) < 0)
 		answer_failed(c, &entries);
-	else
-		call_empty(c, 204);
 }

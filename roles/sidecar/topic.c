@@ -284,8 +284,6 @@ static FIBER void write_batch(struct topic *t, struct batch *b)
 	if (r == 0) {
 		memcpy(t->end, b->end, sizeof(t->end));
 		metric_add(t->published, b->n);
-		log_debug("sidecar.published", LOG_CSTR("topic", t->name),
-			  LOG_I64("records", (int64_t)b->n));
 	} else {
 		t->is_loaded = false;
 		log_err(LOG_WARN, "sidecar.publish_failed", &err);

@@ -149,12 +149,12 @@ static void take_over_ids(struct request *rq, const struct cloudevent *e)
 	struct data_words words = { .correlation_id = { .state = JSON_ABSENT } };
 	struct err err;
 
-	trace_id_read(e->traceparent, rq->log.trace_id);
+	(void)log_context_set_trace(&rq->log, e->traceparent);
 	if (e->data.p == NULL || e->data.n == 0 || e->data.p[0] != '{' ||
 	    json_parse(rq->arena, e->data, "data", DATA_FIELDS, &words, &err) < 0)
 		return;
 	if (words.correlation_id.state == JSON_SET)
-		(void)correlation_id_read(words.correlation_id.v, rq->log.correlation_id);
+		(void)log_context_set_correlation_id(&rq->log, words.correlation_id.v);
 }
 
 static void observe_lag(const struct callback *cb, const struct cloudevent *e)
@@ -321,9 +321,9 @@ static void add_cron(struct callbacks *c, const struct cron *cron)
 
 static void fill(struct callbacks *c)
 {
-	set_path(c, "/", "healthz");
+	set_path(c, CALLBACK_HEALTH_PATH, "");
 	add(c, HTTP_GET, ROUTE_PROBE | ROUTE_INLINE, 0, "The app can be called", get_healthz);
-	set_path(c, "/dapr/", "{document}");
+	set_path(c, CALLBACK_DOCUMENT_PATH, "");
 	add(c, HTTP_GET, ROUTE_CALLBACK | ROUTE_INLINE, 0, "What the app wants of the sidecar",
 	    get_document);
 	for (const struct subscription *s = c->role->subscriptions; s != NULL && s->topic != NULL;
@@ -333,7 +333,7 @@ static void fill(struct callbacks *c)
 		add_cron(c, cron);
 	if (c->role->job == NULL)
 		return;
-	set_path(c, "/job/", "{name}");
+	set_path(c, CALLBACK_JOB_PATH, "");
 	add_outcomes(add(c, HTTP_POST, ROUTE_CALLBACK, CLOUDEVENT_BODY_MAX, "A job fires",
 			 post_job),
 		     &JOBS, "", "");

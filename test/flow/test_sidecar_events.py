@@ -65,6 +65,38 @@ def test_event_reaches_subscriber(make_sidecar):
     assert 0 <= int(call.headers["__partition"]) < 12
 
 
+def lines_of(sidecar, msg, n):
+    return wait_until(f"{n} lines {msg}", lambda: len(found := sidecar.log(msg)) >= n and found)
+
+
+def test_lines_bear_the_ids_of_the_request(make_sidecar):
+    """OB3: what is published, delivered, tried again and buried is told under the correlation id that the event has."""
+    app = App([subscription(), raw_subscription()])
+    first = {"k-2": 422, "k-3": 503}
+    app.on(ROUTE, lambda call: first.pop(call.json["id"], 200))
+    sidecar = make_sidecar([("auditor", app)], log__level="debug").wait_healthy()
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    for number in (1, 2, 3):
+        made = event(number, correlation_id=f"request-{number}")
+        made["traceparent"] = f"00-{trace}-b7ad6b7169203331-01"
+        assert sidecar.api("auditor").publish("task-events", made, key="k").status == 204
+    publish_all(sidecar.api("auditor"), "task-events", ["plain"], [4])
+    assert sidecar.api("auditor").publish("bytes", b"\xff", content_type="application/octet-stream", rawPayload="true").status == 204
+    published = {e.get("event_id"): e for e in lines_of(sidecar, "sidecar.published", 5)}
+    assert set(published) == {"k-1", "k-2", "k-3", "plain-4", ""}
+    for number in (1, 2, 3):
+        line = published[f"k-{number}"]
+        assert line["correlation_id"] == f"request-{number}" and line["trace_id"] == trace and line["topic"] == "task-events"
+    assert "correlation_id" not in published["plain-4"] and "correlation_id" not in published[""]
+    for msg, event_id, number in (("sidecar.dead", "k-2", 2), ("sidecar.retried", "k-3", 3)):
+        line = lines_of(sidecar, msg, 1)[0]
+        assert (line["event_id"], line["correlation_id"], line["trace_id"]) == (event_id, f"request-{number}", trace), line
+    delivered = {e["correlation_id"]: (e["topic"], e["event_id"], e["group"])
+                 for e in lines_of(sidecar, "sidecar.delivered", 4) if "correlation_id" in e}
+    assert delivered == {"request-1": ("task-events", "k-1", "auditor"), "request-3": ("task-events", "k-3", "auditor"),
+                         "request-2": ("dlq.task-events", "k-2", "auditor")}
+
+
 def test_envelopes(make_sidecar):
     app = App([subscription("plain", None)])
     api = make_sidecar([("auditor", app)]).wait_healthy().api("auditor")
