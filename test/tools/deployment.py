@@ -36,7 +36,6 @@ from database import Cluster, Database, url_of  # noqa: E402
 
 STACKS = ("embedded", "dapr")
 RUN = os.path.join(ROOT, ".run", "deployment")
-COMPONENTS = os.path.join(ROOT, "dapr-components", "local")
 BINARY = os.path.join(ROOT, "build", "release", "todod")
 READY_SECONDS = 120
 # The keys of a role's configuration that name the database, each with the database's role.
@@ -61,7 +60,7 @@ def roles_of(binary=BINARY):
 
 
 def components():
-    for path in sorted(glob.glob(f"{COMPONENTS}/*.yaml")):
+    for path in sorted(glob.glob(f"{real_stack.COMPONENTS}/*.yaml")):
         with open(path, encoding="utf-8") as f:
             yield from (d for d in yaml.safe_load_all(f) if d)
 
@@ -251,16 +250,12 @@ class Deployment:
         self.real.start()
         for name in ("kafka", "scheduler", "sentry"):
             self.processes[name] = getattr(self.real, name)
-        with open(real_stack.TOPICS, encoding="utf-8") as f:
-            self.real.topics(f.read())
+        self.real.topics()
         Database(self.postgres.cluster.url, "dapr").create().close()
-        env = {"KAFKA_BROKERS": self.real.brokers, "SECRETS_FILE": self.secrets_file,
-               "STATESTORE_URL": url_of(self.postgres.cluster.url, "dapr")}
         for instance in self.instances:
-            sidecar = self.real.sidecar(
-                instance.role, instance.callback_port, COMPONENTS, os.path.join(COMPONENTS, "config", f"{instance.role}.yaml"),
-                name=instance.name, token=self.tokens[instance.role][0], app_token=self.tokens[instance.role][1], env=env,
-                flags=real_stack.APP_HEALTH_FLAGS)
+            api_token, app_token = self.tokens[instance.role]
+            sidecar = self.real.role_sidecar(instance.role, instance.callback_port, url_of(self.postgres.cluster.url, "dapr"),
+                                             self.secrets_file, name=instance.name, token=api_token, app_token=app_token)
             instance.api_port = sidecar.http_port
             instance.config["dapr.url"] = sidecar.url
             self.processes[sidecar.name] = self.sidecars[instance.name] = sidecar
