@@ -303,6 +303,7 @@ int sidecar_exchange_wait(struct sidecar_op *op, const struct sidecar_exchange *
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 		.max_response_bytes = x->max_response_bytes,
 		.keep_header = x->keep_header,
+		.once = x->once,
 	};
 	int r;
 

@@ -195,6 +195,7 @@ int sidecar_invoke_wait(struct sidecar *s, const char *app_id, const char *metho
 		.headers = headers ? headers : none,
 		.body = body,
 		.max_response_bytes = max_response_bytes,
+		.once = strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0,
 	};
 	struct sidecar_op op;
 	int r;

@@ -57,6 +57,7 @@ struct sidecar_exchange {
 	size_t max_response_bytes;
 	const char *keep_header;
 	int64_t timeout_ms; /* 0: the configured one */
+	bool once;	    /* a second one would do something else than the first */
 };
 
 /* Lets go what was held by refs++. */

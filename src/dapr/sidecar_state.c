@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * State. An unmet condition is 409 by the API, but state.postgresql v2 answers 500 "no item was
- * updated" where first-write meets a key that is there. Transactions are not used: theirs is 500
- * too, with nothing to tell it by. Whole numbers past 2^53 in a value lose digits on the way.
+ * updated" where first-write meets a key that is there. A condition that was met once is not met a
+ * second time, so such a call is not repeated when its answer got lost. Transactions are not used:
+ * theirs is 500 too, with nothing to tell it by. Whole numbers past 2^53 in a value lose digits on
+ * the way.
  */
 #include "src/dapr/sidecar_private.h"
 
@@ -137,11 +139,14 @@ static void write_put(struct buf *out, const struct put *p)
 }
 
 /* A call under a condition, whose answers need a second look. */
-static FIBER int change(struct sidecar_op *op, const struct sidecar_exchange *x, bool conditional,
+static FIBER int change(struct sidecar_op *op, struct sidecar_exchange *x, bool conditional,
 			struct err *reterr)
 {
 	static const char unmet[] = "no item was updated";
-	int r = sidecar_exchange_wait(op, x, reterr);
+	int r;
+
+	x->once = conditional;
+	r = sidecar_exchange_wait(op, x, reterr);
 	const struct buf *body = &op->response.body;
 
 	if (r < 0)
