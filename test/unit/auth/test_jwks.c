@@ -13,9 +13,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
-#include "loop/fiber.h"
-#include "loop/timer.h"
 #include "test/unit/net/loopback_server.h"
+#include "test/unit/support/fiber_loop.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -26,10 +25,8 @@ enum { PATIENCE_MS = 10000, HOUR_MS = 3600 * 1000, FLOOD = 100000 };
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 
-static struct loop *loop;
 static struct http_client *client;
 static struct loopback issuer;
-static struct timer watcher;
 static struct arena *arena;
 static struct jwks *jwks;
 static struct auth_verifier *verifier;
@@ -108,39 +105,21 @@ static struct jwt_key *new_signer(const char *kid, char *document, size_t size)
 	return k;
 }
 
-static void stop_when_idle(void *arg)
-{
-	(void)arg;
-	if (fiber_count() == 0)
-		loop_stop(loop);
-	else
-		ck_assert_int_eq(timer_start(&watcher, 1), 0);
-}
-
 static void setup(void)
 {
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	ck_assert_int_ge(log_fd, 0);
 	log_init(LOG_WARN, "test", log_fd);
 	mode = SERVE_FIRST;
-	loop = loop_new();
+	fiber_loop_setup();
 	client = http_client_new(loop, 8);
 	arena = arena_new(1024 * 1024);
-	ck_assert(loop && client && arena);
+	ck_assert(client && arena);
 	local_signer = jwt_key_from_secret(STR(SECRET));
 	ck_assert_ptr_nonnull(local_signer);
 	signers[0] = new_signer("old", documents[0], sizeof(documents[0]));
 	signers[1] = new_signer("new", documents[1], sizeof(documents[1]));
 	loopback_start(&issuer, loop, publish, NULL);
-	timer_init(&watcher, loop, stop_when_idle, NULL);
-}
-
-/* Tears down while the loop can still end what runs. */
-static void run_until_idle(void)
-{
-	ck_assert_int_eq(timer_start(&watcher, 1), 0);
-	ck_assert_int_eq(loop_run(loop), 0);
-	ck_assert_uint_eq(fiber_count(), 0);
 }
 
 static void teardown(void)
@@ -148,11 +127,9 @@ static void teardown(void)
 	auth_verifier_free(verifier);
 	jwks_free(jwks);
 	http_client_free(client);
-	run_until_idle();
-	timer_done(&watcher);
+	run_until_idle(); /* what still runs ends by itself */
 	loopback_stop(&issuer);
-	fiber_done();
-	loop_free(loop);
+	fiber_loop_teardown();
 	jwt_key_free(signers[0]);
 	jwt_key_free(signers[1]);
 	jwt_key_free(local_signer);
@@ -183,12 +160,6 @@ static void start(const struct jwks_timing *timing)
 	ck_assert_ptr_nonnull(jwks);
 	verifier = auth_verifier_new(jwks, NULL, &policy);
 	ck_assert_ptr_nonnull(verifier);
-}
-
-static void on_fiber(fiber_fn *fn, void *arg)
-{
-	ck_assert_int_eq(fiber_spawn(loop, "test", fn, arg, NULL, NULL), 0);
-	run_until_idle();
 }
 
 static struct str bearer(int which, const char *user, int64_t ttl_s)

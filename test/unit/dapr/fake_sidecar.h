@@ -9,18 +9,15 @@
 #include "base/metrics.h"
 #include "dapr/sidecar.h"
 
-#include "loop/fiber.h"
-#include "loop/timer.h"
 #include "test/unit/net/loopback_server.h"
+#include "test/unit/support/fiber_loop.h"
 
 #include <errno.h>
 
 enum { PATIENCE_MS = 10000, REQUEST_MAX = 6 * 1024 * 1024 };
 
 static struct {
-	struct loop *loop;
 	struct loopback server;
-	struct timer watcher;
 	struct arena *arena;
 	struct sidecar *client;
 	char url[64];
@@ -102,7 +99,7 @@ static void fake_says(int status, const char *body)
 static struct sidecar_config fake_config(void)
 {
 	return (struct sidecar_config){
-		.loop = fake.loop,
+		.loop = loop,
 		.url = fake.url,
 		.token = STR("s3cret"),
 		.api = SIDECAR_API_STABLE,
@@ -122,33 +119,23 @@ static void fake_client(const struct sidecar_config *config)
 	ck_assert_ptr_nonnull(fake.client);
 }
 
-static void fake_stop_when_idle(void *arg)
-{
-	(void)arg;
-	if (fiber_count() == 0)
-		loop_stop(fake.loop);
-	else
-		ck_assert_int_eq(timer_start(&fake.watcher, 1), 0);
-}
-
 static void fake_setup(void)
 {
 	struct sidecar_config config;
 
 	setenv("http_proxy", "http://127.0.0.1:1", 1); /* would fail every call if it were heeded */
 	memset(&fake, 0, sizeof(fake));
-	fake.loop = loop_new();
+	fiber_loop_setup();
 	fake.request = malloc(REQUEST_MAX);
 	fake.arena = arena_new(64 << 20);
-	ck_assert(fake.loop && fake.request && fake.arena);
+	ck_assert(fake.request && fake.arena);
 	fake.request[0] = '\0';
 	fake.health = 204;
 	fake.metadata_status = 200;
 	fake.version = "1.18.3";
 	fake_says(204, "");
-	loopback_start(&fake.server, fake.loop, fake_answer, NULL);
+	loopback_start(&fake.server, loop, fake_answer, NULL);
 	snprintf(fake.url, sizeof(fake.url), "http://127.0.0.1:%u", fake.server.port);
-	timer_init(&fake.watcher, fake.loop, fake_stop_when_idle, NULL);
 	config = fake_config();
 	fake_client(&config);
 	err = (struct err){ 0 };
@@ -156,23 +143,12 @@ static void fake_setup(void)
 
 static void fake_teardown(void)
 {
-	timer_done(&fake.watcher);
 	sidecar_free(fake.client);
 	loopback_stop(&fake.server);
-	fiber_done();
-	loop_free(fake.loop);
+	fiber_loop_teardown();
 	arena_free(fake.arena);
 	free(fake.request);
 	metrics_done();
-}
-
-/* Runs fn on a fiber, and the loop until no fiber is left. */
-static void on_fiber(fiber_fn *fn)
-{
-	ck_assert_int_eq(fiber_spawn(fake.loop, "test", fn, NULL, NULL, NULL), 0);
-	ck_assert_int_eq(timer_start(&fake.watcher, 1), 0);
-	ck_assert_int_eq(loop_run(fake.loop), 0);
-	ck_assert_uint_eq(fiber_count(), 0);
 }
 
 /* Whether the last request begins with this line. */

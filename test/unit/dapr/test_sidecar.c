@@ -151,7 +151,7 @@ static void status_fiber(void *arg)
 
 START_TEST(what_a_status_means)
 {
-	on_fiber(status_fiber);
+	on_fiber(status_fiber, NULL);
 }
 END_TEST
 
@@ -190,7 +190,7 @@ static void words_fiber(void *arg)
 
 START_TEST(the_sidecars_words)
 {
-	on_fiber(words_fiber);
+	on_fiber(words_fiber, NULL);
 }
 END_TEST
 
@@ -215,7 +215,7 @@ static void slow_fiber(void *arg)
 
 START_TEST(slow_answers)
 {
-	on_fiber(slow_fiber);
+	on_fiber(slow_fiber, NULL);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ static void gone_fiber(void *arg)
 START_TEST(nobody_there)
 {
 	ck_assert(!sidecar_is_up(fake.client));
-	on_fiber(gone_fiber);
+	on_fiber(gone_fiber, NULL);
 }
 END_TEST
 
@@ -257,7 +257,7 @@ static void cut_fiber(void *arg)
 
 START_TEST(cut_off)
 {
-	on_fiber(cut_fiber);
+	on_fiber(cut_fiber, NULL);
 }
 END_TEST
 
@@ -280,7 +280,7 @@ static void long_fiber(void *arg)
 
 START_TEST(answers_too_long)
 {
-	on_fiber(long_fiber);
+	on_fiber(long_fiber, NULL);
 }
 END_TEST
 
@@ -298,8 +298,8 @@ static void hang(size_t n)
 	fake.status = 0;
 	fake.after = SILENCE;
 	for (size_t i = 0; i < n; i++)
-		ck_assert_int_eq(
-			fiber_spawn(fake.loop, "hang", hanging_fiber, &results[i], NULL, NULL), 0);
+		ck_assert_int_eq(fiber_spawn(loop, "hang", hanging_fiber, &results[i], NULL, NULL),
+				 0);
 	while (fake.asked < n)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 }
@@ -316,7 +316,7 @@ static void bound_fiber(void *arg)
 
 START_TEST(bounded_and_cancelled)
 {
-	on_fiber(bound_fiber);
+	on_fiber(bound_fiber, NULL);
 	for (size_t i = 0; i < 4; i++)
 		ck_assert_int_eq(results[i], -ECANCELED);
 	ck_assert(calls("state_put", "cancelled") > 3);
@@ -337,7 +337,7 @@ static void free_fiber(void *arg)
 	(void)arg;
 	hang(3);
 	fake.health = 500;
-	ck_assert_int_eq(fiber_spawn(fake.loop, "wait", waiting_fiber, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(fiber_spawn(loop, "wait", waiting_fiber, NULL, NULL, NULL), 0);
 	while (fake.asked_health < 1)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 	ck_assert_int_eq(fiber_sleep(5), 0);
@@ -347,7 +347,7 @@ static void free_fiber(void *arg)
 
 START_TEST(freed_while_calls_run)
 {
-	on_fiber(free_fiber);
+	on_fiber(free_fiber, NULL);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_int_eq(results[i], -ECANCELED);
 	ck_assert_int_eq(ready_result, -ECANCELED);
@@ -376,7 +376,7 @@ static void token_fiber(void *arg)
 
 START_TEST(tokens)
 {
-	on_fiber(token_fiber);
+	on_fiber(token_fiber, NULL);
 }
 END_TEST
 
@@ -396,7 +396,7 @@ static void ready_fiber(void *arg)
 
 START_TEST(ready_when_it_says_so)
 {
-	on_fiber(ready_fiber);
+	on_fiber(ready_fiber, NULL);
 }
 END_TEST
 
@@ -420,7 +420,7 @@ static void never_fiber(void *arg)
 
 START_TEST(never_ready)
 {
-	on_fiber(never_fiber);
+	on_fiber(never_fiber, NULL);
 }
 END_TEST
 
@@ -428,7 +428,7 @@ static void cancel_fiber(void *arg)
 {
 	(void)arg;
 	fake.health_left = 1000;
-	ck_assert_int_eq(fiber_spawn(fake.loop, "wait", waiting_fiber, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(fiber_spawn(loop, "wait", waiting_fiber, NULL, NULL, NULL), 0);
 	while (fake.asked_health < 1)
 		ck_assert_int_eq(fiber_sleep(1), 0);
 	fiber_cancel_all();
@@ -436,7 +436,7 @@ static void cancel_fiber(void *arg)
 
 START_TEST(ready_cancelled)
 {
-	on_fiber(cancel_fiber);
+	on_fiber(cancel_fiber, NULL);
 	ck_assert_int_eq(ready_result, -ECANCELED);
 }
 END_TEST
@@ -509,7 +509,7 @@ static void version_fiber(void *arg)
 
 START_TEST(paths_of_versions)
 {
-	on_fiber(version_fiber);
+	on_fiber(version_fiber, NULL);
 }
 END_TEST
 
@@ -545,7 +545,7 @@ static void undecided_fiber(void *arg)
 
 START_TEST(paths_not_known)
 {
-	on_fiber(undecided_fiber);
+	on_fiber(undecided_fiber, NULL);
 }
 END_TEST
 
@@ -585,7 +585,7 @@ static void big_fiber(void *arg)
 
 START_TEST(bodies_too_long)
 {
-	on_fiber(big_fiber);
+	on_fiber(big_fiber, NULL);
 }
 END_TEST
 
@@ -624,7 +624,7 @@ static void memory_fiber(void *arg)
 
 	(void)arg;
 	loopback_stop(&fake.server);
-	timer_stop(&fake.watcher); /* its assertions allocate */
+	timer_stop(&watcher); /* its assertions allocate */
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
 		ck_assert_int_eq(kinds[k].call(), -EAGAIN);
 		for (uint64_t nth = 1;; nth++) {
@@ -644,14 +644,14 @@ static void memory_fiber(void *arg)
 	}
 	ck_assert_uint_gt(failed, 100);
 	printf("sidecar: %u failed allocations within calls\n", failed);
-	ck_assert_int_eq(timer_start(&fake.watcher, 1), 0);
+	ck_assert_int_eq(timer_start(&watcher, 1), 0);
 }
 
 START_TEST(called_without_memory)
 {
 	if (!fail_alloc_works())
 		return;
-	on_fiber(memory_fiber);
+	on_fiber(memory_fiber, NULL);
 }
 END_TEST
 

@@ -44,7 +44,7 @@ static void publish_fiber(void *arg)
 
 START_TEST(publish)
 {
-	on_fiber(publish_fiber);
+	on_fiber(publish_fiber, NULL);
 }
 END_TEST
 
@@ -114,7 +114,7 @@ static void publications_fiber(void *arg)
 
 START_TEST(what_was_published)
 {
-	on_fiber(publications_fiber);
+	on_fiber(publications_fiber, NULL);
 }
 END_TEST
 
@@ -148,7 +148,7 @@ static void many_fiber(void *arg)
 
 START_TEST(publish_many)
 {
-	on_fiber(many_fiber);
+	on_fiber(many_fiber, NULL);
 }
 END_TEST
 
@@ -214,7 +214,7 @@ static void keys_fiber(void *arg)
 
 START_TEST(state_keys)
 {
-	on_fiber(keys_fiber);
+	on_fiber(keys_fiber, NULL);
 }
 END_TEST
 
@@ -263,7 +263,7 @@ static void get_fiber(void *arg)
 
 START_TEST(state_get)
 {
-	on_fiber(get_fiber);
+	on_fiber(get_fiber, NULL);
 }
 END_TEST
 
@@ -305,7 +305,7 @@ static void put_fiber(void *arg)
 
 START_TEST(state_put)
 {
-	on_fiber(put_fiber);
+	on_fiber(put_fiber, NULL);
 }
 END_TEST
 
@@ -358,7 +358,7 @@ static void conflict_fiber(void *arg)
 
 START_TEST(state_conditions)
 {
-	on_fiber(conflict_fiber);
+	on_fiber(conflict_fiber, NULL);
 }
 END_TEST
 
@@ -408,7 +408,7 @@ static void job_fiber(void *arg)
 
 START_TEST(jobs)
 {
-	on_fiber(job_fiber);
+	on_fiber(job_fiber, NULL);
 }
 END_TEST
 
@@ -466,7 +466,7 @@ static void secret_fiber(void *arg)
 
 START_TEST(secrets_)
 {
-	on_fiber(secret_fiber);
+	on_fiber(secret_fiber, NULL);
 }
 END_TEST
 
@@ -514,7 +514,7 @@ static void invoke_fiber(void *arg)
 
 START_TEST(invocation)
 {
-	on_fiber(invoke_fiber);
+	on_fiber(invoke_fiber, NULL);
 }
 END_TEST
 
@@ -567,7 +567,7 @@ static void invocations_fiber(void *arg)
 
 START_TEST(who_answers)
 {
-	on_fiber(invocations_fiber);
+	on_fiber(invocations_fiber, NULL);
 }
 END_TEST
 
@@ -632,7 +632,7 @@ static void paths_fiber(void *arg)
 
 START_TEST(paths_to_apps)
 {
-	on_fiber(paths_fiber);
+	on_fiber(paths_fiber, NULL);
 }
 END_TEST
 
@@ -663,7 +663,7 @@ static void header_fiber(void *arg)
 
 START_TEST(headers_to_apps)
 {
-	on_fiber(header_fiber);
+	on_fiber(header_fiber, NULL);
 }
 END_TEST
 
@@ -751,7 +751,7 @@ static void lost_answers_fiber(void *arg)
 
 START_TEST(lost_answers)
 {
-	on_fiber(lost_answers_fiber);
+	on_fiber(lost_answers_fiber, NULL);
 }
 END_TEST
 
@@ -774,7 +774,7 @@ static void idle_fiber(void *arg)
 /* A sidecar that closes what nobody used for a while: nobody notices. */
 START_TEST(connections_closed_while_idle)
 {
-	on_fiber(idle_fiber);
+	on_fiber(idle_fiber, NULL);
 }
 END_TEST
 

@@ -5,10 +5,9 @@
  */
 #include "net/http_client.h"
 
-#include "loop/fiber.h"
-#include "loop/timer.h"
 #include "limited_memory.h"
 #include "loopback_server.h"
+#include "test/unit/support/fiber_loop.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -17,10 +16,8 @@
 
 enum { PATIENCE_MS = 10000 };
 
-static struct loop *loop;
 static struct http_client *client;
 static struct loopback server;
-static struct timer watcher;
 static char last_request[16384];
 static char url_buffer[256];
 
@@ -100,42 +97,20 @@ static enum after_reply answer(void *arg, const char *request, size_t n, struct 
 	return loopback_reply(out, 200, request, n);
 }
 
-static void stop_when_idle(void *arg)
-{
-	(void)arg;
-	if (fiber_count() == 0)
-		loop_stop(loop);
-	else
-		ck_assert_int_eq(timer_start(&watcher, 1), 0);
-}
-
 static void setup(void)
 {
 	setenv("http_proxy", "http://127.0.0.1:1", 1); /* would fail every call if it were heeded */
-	loop = loop_new();
-	ck_assert_ptr_nonnull(loop);
+	fiber_loop_setup();
 	client = http_client_new(loop, 8);
 	ck_assert_ptr_nonnull(client);
 	loopback_start(&server, loop, answer, NULL);
-	timer_init(&watcher, loop, stop_when_idle, NULL);
 }
 
 static void teardown(void)
 {
-	timer_done(&watcher);
 	http_client_free(client);
 	loopback_stop(&server);
-	fiber_done();
-	loop_free(loop);
-}
-
-/* Runs fn on a fiber, and the loop until no fiber is left. */
-static void on_fiber(fiber_fn *fn, void *arg)
-{
-	ck_assert_int_eq(fiber_spawn(loop, "test", fn, arg, NULL, NULL), 0);
-	ck_assert_int_eq(timer_start(&watcher, 1), 0);
-	ck_assert_int_eq(loop_run(loop), 0);
-	ck_assert_uint_eq(fiber_count(), 0);
+	fiber_loop_teardown();
 }
 
 static FIBER int call_url(const char *where, int64_t timeout_ms, size_t max,

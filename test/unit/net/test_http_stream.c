@@ -6,11 +6,10 @@
  */
 #include "net/http_stream.h"
 
-#include "loop/fiber.h"
-#include "loop/timer.h"
 #include "limited_memory.h"
 #include "loopback_server.h"
 #include "test/unit/support/fail_alloc.h"
+#include "test/unit/support/fiber_loop.h"
 
 #include <errno.h>
 
@@ -20,10 +19,8 @@ enum {
 	PIECE_MAX = 64 * 1024 + 16 * 1024, /* what is read ahead, and one more piece of libcurl's */
 };
 
-static struct loop *loop;
 static struct http_client *client;
 static struct loopback server;
-static struct timer watcher;
 
 static char pattern(size_t i)
 {
@@ -89,41 +86,19 @@ static enum after_reply answer(void *arg, const char *request, size_t n, struct 
 	return KEEP;
 }
 
-static void stop_when_idle(void *arg)
-{
-	(void)arg;
-	if (fiber_count() == 0)
-		loop_stop(loop);
-	else
-		ck_assert_int_eq(timer_start(&watcher, 1), 0);
-}
-
 static void setup(void)
 {
-	loop = loop_new();
-	ck_assert_ptr_nonnull(loop);
+	fiber_loop_setup();
 	client = http_client_new(loop, 4);
 	ck_assert_ptr_nonnull(client);
 	loopback_start(&server, loop, answer, NULL);
-	timer_init(&watcher, loop, stop_when_idle, NULL);
 }
 
 static void teardown(void)
 {
-	timer_done(&watcher);
 	http_client_free(client);
 	loopback_stop(&server);
-	fiber_done();
-	loop_free(loop);
-}
-
-/* Runs fn on a fiber, and the loop until no fiber is left. */
-static void on_fiber(fiber_fn *fn, void *arg)
-{
-	ck_assert_int_eq(fiber_spawn(loop, "test", fn, arg, NULL, NULL), 0);
-	ck_assert_int_eq(timer_start(&watcher, 1), 0);
-	ck_assert_int_eq(loop_run(loop), 0);
-	ck_assert_uint_eq(fiber_count(), 0);
+	fiber_loop_teardown();
 }
 
 static FIBER int open_path(const char *method, const char *path, int64_t timeout_ms,
