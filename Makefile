@@ -74,7 +74,7 @@ FUZZ_SECONDS ?= 60
 CASES ?= 20000
 
 .PHONY: all objects tests fuzzers run-all run-dapr check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
-	clang tidy coverage bench topics check-dapr docs score format format-check deps help clean FORCE
+	clang tidy coverage bench bench-events topics check-dapr docs score format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -146,7 +146,7 @@ check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corp
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@scripts/venv.sh
-	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow schemathesis
+	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow torture schemathesis
 
 check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
 	@$(SELF) check
@@ -217,6 +217,10 @@ coverage: deps-slow ## line coverage of unit and flow tests
 bench: deps-bench ## the speed table: ours beside pgbench and a Node server
 	@$(SELF) PROFILE=release all build/release/test/tools/recurrence_driver
 	@test/bench/run.py
+
+bench-events: deps-bench ## events from task to audit trail, on the embedded sidecar and on a real Dapr (BENCH_SECONDS=5: a try)
+	@$(SELF) PROFILE=release all
+	@test/bench/events.py
 
 check-dapr: deps ## the contract of the sidecar, on a real Dapr and broker (needs Go, Java, Maven; OPTIONAL=1: not needed)
 	@$(SELF) PROFILE=release all

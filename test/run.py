@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
-lint  unit  oracle  vectors  fuzz-replay  flow  schemathesis[=CASES]  valgrind  fuzz=SECONDS  contract[=optional]
+lint  unit  oracle  vectors  fuzz-replay  flow  torture  schemathesis[=CASES]  valgrind  fuzz=SECONDS  contract[=optional]
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -206,6 +206,15 @@ def flow(tally, cluster, profile):
     tally.suite("flow", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
 
 
+def torture(tally, _cluster, profile):
+    """What compares the trail with what clients were told finds each kind of fault."""
+    started = time.monotonic()
+    passed, failed, _, status, output = run_pytest("torture", os.path.join(ROOT, "build", profile), dict(os.environ), FLOW_SECONDS)
+    if failed:
+        show(f"torture: exit status {status}", output)
+    tally.suite("torture", passed, failed, started)
+
+
 def contract(tally, optional):
     """The sidecar's contract on each backend that can run here. A real Dapr that cannot is a failure unless optional."""
     started = time.monotonic()
@@ -276,7 +285,7 @@ def schemathesis(tally, cluster, profile, cases=1000):
 
 
 SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit,
-          "fuzz-replay": fuzz_replay, "flow": flow,
+          "fuzz-replay": fuzz_replay, "flow": flow, "torture": torture,
           "schemathesis": schemathesis, "valgrind": valgrind}
 
 

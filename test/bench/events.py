@@ -136,7 +136,8 @@ class StackBench:
             f.writelines(f"{user} {token}\n" for user, token in self.users)
 
     def file(self, name):
-        output_of("/usr/bin/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.database.url, "-f", os.path.join(HERE, name))
+        output_of(real_stack.PG, "psql", self.d.postgres.cluster.directory, "todod", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                  os.path.join(HERE, name))
 
     def writers(self, make_source=Creates):
         return Writers(self.d.of("chat-api").port, self.users, make_source)

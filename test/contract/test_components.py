@@ -14,7 +14,7 @@ from backend import real_stack
 from client import new_event
 
 CRONS = {"recurrer": {"cron-reminder", "cron-upkeep"}, "auditor": {"cron-checkpoint", "cron-upkeep"},
-         "chat-api": {"cron-upkeep"}, "notifier": set(), "ws-gateway": set()}
+         "chat-api": set(), "notifier": set(), "ws-gateway": set()}
 STATE = {"chat-api", "notifier"}
 SUBSCRIBES = {"chat-api": ["task-updates"], "notifier": ["task-events", "reminders"], "recurrer": ["task-events", "reminders"],
               "auditor": ["task-events", "reminders"], "ws-gateway": ["task-updates"]}
