@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 
+enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60 };
+
 /* The day after each date can still be told. */
 static const int64_t AT_MAX_US = TIME_MAX_US - 2 * TIME_S_PER_DAY * TIME_US_PER_S;
 
@@ -121,6 +123,29 @@ struct civil task_date_civil(const struct task_date *d, const struct tz *tz)
 	return local;
 }
 
+int64_t task_date_overdue_us(const struct task_date *d, const struct tz *tz)
+{
+	struct task_date next_day;
+
+	if (d->kind != TASK_DATE_DAY)
+		return d->at_us;
+	task_date_set_day(&next_day, d->day + 1, tz);
+	return next_day.at_us;
+}
+
+int64_t task_date_before_us(const struct task_date *d, int64_t minutes, const struct tz *tz)
+{
+	int64_t offset_s = minutes * S_PER_MINUTE, s;
+	struct civil local;
+
+	if (d->kind == TASK_DATE_INSTANT)
+		return d->at_us - offset_s * TIME_US_PER_S;
+	time_civil_from_s(d->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE - offset_s,
+			  &local);
+	tz_from_local(tz, &local, &s);
+	return s * TIME_US_PER_S;
+}
+
 /* No instance comes later than the end; of a day, all of it still counts. */
 static bool is_past_end(const struct task *t, const struct occurrence *o)
 {
@@ -132,21 +157,22 @@ static bool is_past_end(const struct task *t, const struct occurrence *o)
 }
 
 static int next_occurrence(const struct task *t, const struct recurrence *rule, const struct tz *tz,
-			   int64_t done_us, struct occurrence *ret)
+			   int64_t done_us, int64_t now_us, struct occurrence *ret)
 {
+	int64_t after_us = done_us > now_us ? done_us : now_us;
 	struct civil start;
 
 	if (t->recurrence_mode == TASK_RECUR_COMPLETION) {
 		start = task_date_civil(&t->due, tz);
-		return recurrence_next_after_done(rule, &start, tz, done_us, (int)t->occurrence,
-						  ret);
+		return recurrence_next_after_done(rule, &start, tz, done_us, now_us,
+						  (int)t->occurrence, ret);
 	}
 	time_civil_from_s(t->series_start_s, &start);
-	return recurrence_next(rule, &start, tz, done_us > t->due.at_us ? done_us : t->due.at_us,
+	return recurrence_next(rule, &start, tz, after_us > t->due.at_us ? after_us : t->due.at_us,
 			       ret);
 }
 
-bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret)
+bool task_next_due(const struct task *t, int64_t done_us, int64_t now_us, struct task_date *ret)
 {
 	const struct tz *tz = task_tz(t);
 	struct recurrence rule;
@@ -154,7 +180,7 @@ bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret)
 
 	if (t->recurrence_rule.p == NULL || t->due.kind == TASK_DATE_NONE ||
 	    recurrence_parse(t->recurrence_rule, "", &rule, NULL) < 0 ||
-	    next_occurrence(t, &rule, tz, done_us, &next) < 0 || is_past_end(t, &next))
+	    next_occurrence(t, &rule, tz, done_us, now_us, &next) < 0 || is_past_end(t, &next))
 		return false;
 	if (t->due.kind == TASK_DATE_DAY)
 		task_date_set_day(ret,

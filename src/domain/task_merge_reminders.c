@@ -2,28 +2,12 @@
 /*
  * The reminders of a task that is being written. Those with an offset follow the due date; a
  * completed task has none that may still fire; one whose time or words change gets a new version,
- * so that whoever scheduled it schedules it again. For reminders, an all-day task counts as due at
- * 09:00 of its zone, and offsets are taken off that reading of the clock.
+ * so that whoever scheduled it schedules it again, and begins anew. One that is being sent keeps
+ * the words that it is sent with.
  */
 #include "task_merge_private.h"
 
-#include <stdlib.h>
-
-enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60, REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
-
-static int64_t offset_time_us(const struct task_date *due, int64_t offset_minutes,
-			      const struct tz *tz)
-{
-	int64_t offset_s = offset_minutes * S_PER_MINUTE, s;
-	struct civil local;
-
-	if (due->kind == TASK_DATE_INSTANT)
-		return due->at_us - offset_s * TIME_US_PER_S;
-	time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE - offset_s,
-			  &local);
-	tz_from_local(tz, &local, &s);
-	return s * TIME_US_PER_S;
-}
+enum { REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
 
 static int wrong(const struct merging *m, const struct reminder_input *in, const char *key,
 		 const char *what)
@@ -52,7 +36,7 @@ static int set_time(const struct merging *m, const struct reminder_input *in, st
 	if (e < 0)
 		return e;
 	if (at.kind == TASK_DATE_DAY)
-		at.at_us = offset_time_us(&at, 0, m->tz);
+		at.at_us = task_date_before_us(&at, 0, m->tz);
 	r->remind_at_us = at.at_us;
 	r->offset_minutes = REMINDER_NO_OFFSET;
 	return 0;
@@ -154,7 +138,7 @@ static size_t add_default(const struct merging *m, struct reminder *list)
 	if (had_due || m->after->due.kind == TASK_DATE_NONE || m->after->completed ||
 	    p->default_reminder_offset_minutes < 0)
 		return 0;
-	int64_t at = offset_time_us(&m->after->due, p->default_reminder_offset_minutes, m->tz);
+	int64_t at = task_date_before_us(&m->after->due, p->default_reminder_offset_minutes, m->tz);
 	if (at <= m->ctx->now_us)
 		return 0;
 	list[0] = (struct reminder){ .id = m->ctx->new_id(),
@@ -199,7 +183,7 @@ static size_t follow_due(const struct merging *m, struct reminder *list, size_t 
 			if (m->after->due.kind == TASK_DATE_NONE)
 				continue;
 			list[i].remind_at_us =
-				offset_time_us(&m->after->due, list[i].offset_minutes, m->tz);
+				task_date_before_us(&m->after->due, list[i].offset_minutes, m->tz);
 		}
 		list[kept++] = list[i];
 	}
@@ -215,6 +199,14 @@ static const struct reminder *before_of(const struct task *before, const struct 
 	return NULL;
 }
 
+static void begin_anew(struct reminder *r)
+{
+	r->status = REMINDER_PENDING;
+	r->sent_at_us = 0;
+	r->retry_count = 0;
+	r->last_error = (struct str){ NULL, 0 };
+}
+
 /* One that was sent, failed or cancelled waits again when it gets a later time, or its task is open
  * again before its time came. */
 static void settle_status(const struct merging *m, const struct reminder *before,
@@ -228,10 +220,7 @@ static void settle_status(const struct merging *m, const struct reminder *before
 			r->status = REMINDER_CANCELLED;
 	} else if (!reminder_is_live(r) && r->remind_at_us > m->ctx->now_us &&
 		   (is_moved || (is_reopened && r->status == REMINDER_CANCELLED))) {
-		r->status = REMINDER_PENDING;
-		r->sent_at_us = 0;
-		r->retry_count = 0;
-		r->last_error = (struct str){ NULL, 0 };
+		begin_anew(r);
 	}
 }
 
@@ -254,18 +243,13 @@ static void settle(const struct merging *m, struct reminder *r)
 	const struct reminder *before = before_of(m->before, r);
 
 	settle_status(m, before, r);
-	if (before == NULL || !same_reminder(before, r) ||
-	    (reminder_is_live(r) && says_other_words(m->before, m->after)))
-		r->version = (before != NULL ? before->version : 0) + 1;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct reminder *x = a, *y = b;
-
-	if (x->remind_at_us != y->remind_at_us)
-		return x->remind_at_us < y->remind_at_us ? -1 : 1;
-	return memcmp(&x->id, &y->id, sizeof(x->id));
+	if (before != NULL && same_reminder(before, r) &&
+	    (!reminder_is_live(r) || r->status == REMINDER_TRIGGERED ||
+	     !says_other_words(m->before, m->after)))
+		return;
+	r->version = (before != NULL ? before->version : 0) + 1;
+	if (reminder_is_live(r))
+		begin_anew(r);
 }
 
 int task_merge_reminders(const struct merging *m)
@@ -283,7 +267,7 @@ int task_merge_reminders(const struct merging *m)
 		list[i].task_id = m->after->id;
 		settle(m, &list[i]);
 	}
-	qsort(list, n, sizeof(*list), by_time);
+	reminders_sort(list, n);
 	m->after->reminders = list;
 	m->after->n_reminders = n;
 	return 0;
