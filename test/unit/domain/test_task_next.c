@@ -16,9 +16,7 @@ static struct task done_task(const char *body, const char *done)
 
 static int next_of(const struct task *t, const char *now, struct task *ret)
 {
-	const struct task_next n = {
-		.done = t, .now_us = at(now), .id = 99, .new_id = next_uuid
-	};
+	const struct task_next n = { .done = t, .now_us = at(now), .id = 99, .new_id = next_uuid };
 
 	return task_next_make(arena, &n, ret);
 }
@@ -96,7 +94,8 @@ static const struct {
 	  "'reminders':[{'offset_minutes':0},{'offset_minutes':780}]",
 	  "2026-03-29T07:30:00Z", "2026-03-29T07:30:00Z", "2026-03-30",
 	  "2026-03-29T18:00:00Z pending 2026-03-30T07:00:00Z pending" },
-	/* a time of its own: 20:00 of the evening before, before and after the change of the clock */
+	/* a time of its own: 20:00 of the evening before, before and after the change of the clock
+	 */
 	{ "'due_date':'2026-03-28T08:00:00','time_zone':'Europe/Berlin','recurrence':'weekly',"
 	  "'reminders':[{'remind_at':'2026-03-27T20:00:00.5'}]",
 	  "2026-03-28T07:30:00Z", "2026-03-28T07:30:00Z", "2026-04-04T06:00:00Z",
@@ -131,8 +130,8 @@ static const struct {
 
 START_TEST(shifted)
 {
-	struct task t = done_task(
-		arena_printf(arena, "{'title':'a',%s}", SHIFTED[_i].body).p, SHIFTED[_i].done);
+	struct task t = done_task(arena_printf(arena, "{'title':'a',%s}", SHIFTED[_i].body).p,
+				  SHIFTED[_i].done);
 	struct task next;
 
 	ck_assert_int_eq(next_of(&t, SHIFTED[_i].now, &next), 1);
