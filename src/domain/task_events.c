@@ -55,7 +55,8 @@ int task_events_render(struct arena *arena, const struct event_origin *origin,
 {
 	struct reminder_change changes[REMINDER_CHANGES_MAX];
 	int r = render_of_task(arena, origin, new_id, kind, before, after, ret, ret_task);
-	size_t n = task_reminder_changes(before, kind == TASK_EVENT_DELETED ? NULL : after, changes);
+	size_t n =
+		task_reminder_changes(before, kind == TASK_EVENT_DELETED ? NULL : after, changes);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = render_of_reminder(arena, origin, new_id, &changes[i], after, &ret[2 + i]);
