@@ -30,11 +30,11 @@ struct recurring_view {
 	bool is_processed; /* the event was dealt with before */
 	bool is_unsettled, found;
 	struct task task;
-	bool has_next;	    /* an instance with the next number is there */
-	bool has_surplus;   /* an instance made of this task, untouched, that should not be there: */
+	bool has_next;	  /* an instance with the next number is there */
+	bool has_surplus; /* an instance made of this task, untouched, that should not be there: */
 	struct task surplus; /* the task is open again, or in another series */
-	int64_t n_tasks;    /* that the user holds */
-	int64_t now_us;	    /* the database's clock */
+	int64_t n_tasks;     /* that the user holds */
+	int64_t now_us;	     /* the database's clock */
 };
 FIBER int recurring_read_wait(struct db *db, struct arena *arena, const struct recurring_key *key,
 			      struct recurring_view *ret, struct err *reterr) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which events are for this role, and waiting for the database. What an event says is only a wake-up
- * call: what is done depends on the rows.
+ * Which events are for this role, and waiting for the database. What an event says is only a
+ * wake-up call: what is done depends on the rows.
  */
 #include "recurrer_private.h"
 
@@ -46,9 +46,9 @@ static int concerns_series(struct arena *arena, const struct delivered_event *e,
 		return r;
 	if (words.recurrence_rule.state == JSON_NULL)
 		return 0;
-	return is_flip || (words.completed.state == JSON_SET &&
-			   str_eq(words.completed.v, STR("true")) &&
-			   words.recurrence_rule.state == JSON_SET);
+	return is_flip ||
+	       (words.completed.state == JSON_SET && str_eq(words.completed.v, STR("true")) &&
+		words.recurrence_rule.state == JSON_SET);
 }
 
 static int read_event(const struct delivery *d, struct delivered_event *ret, struct err *reterr)

@@ -145,10 +145,9 @@ static FIBER int store(struct recurrer *rc, struct arena *arena, const struct ou
 {
 	const struct event_origin origin = recurrer_origin(o->key.user_id, o->key.event_id);
 	struct event *events = arena_alloc(arena, TASK_EVENTS_MAX * sizeof(*events));
-	struct reminder_outcome write = { .key = &o->key,
-					  .before = &v->task,
-					  .events = events,
-					  .retry_at_us = o->retry_at_us };
+	struct reminder_outcome write = {
+		.key = &o->key, .before = &v->task, .events = events, .retry_at_us = o->retry_at_us
+	};
 	struct task after;
 	struct str unused;
 	int r = events != NULL ? change_task(arena, o, v, &after, &write.reminder) : -ENOMEM;

@@ -60,9 +60,7 @@ static void tell_made(struct settling *s, const struct task *next)
 
 static FIBER int make(struct settling *s, struct err *reterr)
 {
-	struct task_next n = {
-		.done = &s->view.task, .now_us = s->view.now_us, .new_id = uuid_v7
-	};
+	struct task_next n = { .done = &s->view.task, .now_us = s->view.now_us, .new_id = uuid_v7 };
 	struct task next;
 	int r = task_ids_next_wait(&s->rc->ids, s->rc->db, &n.id, reterr);
 

@@ -15,7 +15,8 @@ int app_narrow_db(struct app *app, const struct narrow_db *n, struct db **ret, s
 		.fast_connections = 1,
 		.fast_depth = DEPTH,
 		.queue_max = QUEUE_MAX,
-		.statement_timeout_ms = config_i64(c, "database.statement_timeout") * TIMEOUT_FACTOR,
+		.statement_timeout_ms =
+			config_i64(c, "database.statement_timeout") * TIMEOUT_FACTOR,
 		.connect_timeout_ms = config_i64(c, "database.connect_timeout"),
 		.prepare = config_bool(c, "database.prepare"),
 		.application_name = n->application_name,

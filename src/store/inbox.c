@@ -19,9 +19,8 @@ static const struct db_statement EXPIRE = {
 	"inbox_expire",
 	"DELETE FROM todod.processed_events WHERE ctid = ANY(ARRAY(SELECT ctid "
 	"FROM todod.processed_events WHERE processed_at < now() - $1 * interval '1 day' "
-	"LIMIT " STRINGIFY(EXPIRE_MAX) "))",
-	1,
-};
+	"LIMIT " STRINGIFY(EXPIRE_MAX) "))", 1,
+	};
 
 static FIBER int run(struct db *db, const struct db_statement *statement,
 		     const struct db_param *params, int64_t *ret_n, struct err *reterr)

@@ -19,7 +19,7 @@
 #define HOLD 63
 _Static_assert(PAGE == REMINDER_SWEEP_MAX && HOLD == REMINDER_HOLD_S, "told twice");
 
-#define IS_DUE                                                                                \
+#define IS_DUE                                                                                  \
 	"r.status <= 2 AND r.remind_at <= now() - interval '1 second' AND (r.retry_at IS NULL " \
 	"OR r.retry_at <= now() - interval '1 second')"
 
@@ -29,11 +29,11 @@ static const struct db_statement DUE = {
 	"r.version FROM todod.reminders r WHERE " IS_DUE " AND (r.triggers = 0 OR NOT EXISTS ("
 	"SELECT FROM todod.outbox o WHERE o.user_id = r.user_id AND o.topic = 'reminders')) "
 	"ORDER BY r.remind_at LIMIT " STRINGIFY(PAGE) ") "
-	"SELECT d.user_id, d.task_id, d.id, d.remind_at, d.channels, d.version, t.title, t.due_at, "
-	"t.due_day, t.time_zone, now() FROM due d JOIN todod.tasks t ON t.user_id = d.user_id "
-	"AND t.id = d.task_id ORDER BY d.remind_at",
-	0,
-};
+		      "SELECT d.user_id, d.task_id, d.id, d.remind_at, d.channels, d.version, t.title, t.due_at, "
+		      "t.due_day, t.time_zone, now() FROM due d JOIN todod.tasks t ON t.user_id = d.user_id "
+		      "AND t.id = d.task_id ORDER BY d.remind_at",
+		0,
+	};
 /* Arrays: $1 user, $2 task, $3 reminder, $4 its version, $5 event id, $6 partition, $7 event. */
 static const struct db_statement TRIGGER = {
 	"reminder_trigger",
@@ -44,13 +44,13 @@ static const struct db_statement TRIGGER = {
 	" FOR UPDATE OF r SKIP LOCKED), "
 	"u AS (UPDATE todod.reminders r SET status = 1, triggers = least(r.triggers + 1, 100), "
 	"retry_at = now() + interval '" STRINGIFY(HOLD) " seconds' * (1 << least(r.triggers, 4)) "
-	"FROM due d WHERE r.user_id = d.user_id AND r.task_id = d.task_id AND r.id = d.id "
-	"RETURNING r.user_id, r.task_id, r.id) "
-	"INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
-	"SELECT d.event_id, 'reminders', d.part, d.user_id, d.version, d.event FROM due d "
-	"JOIN u ON u.user_id = d.user_id AND u.task_id = d.task_id AND u.id = d.id ORDER BY d.n",
-	7,
-};
+		      "FROM due d WHERE r.user_id = d.user_id AND r.task_id = d.task_id AND r.id = d.id "
+		      "RETURNING r.user_id, r.task_id, r.id) "
+		      "INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
+		      "SELECT d.event_id, 'reminders', d.part, d.user_id, d.version, d.event FROM due d "
+		      "JOIN u ON u.user_id = d.user_id AND u.task_id = d.task_id AND u.id = d.id ORDER BY d.n",
+		7,
+	};
 
 enum {
 	COL_USER,

@@ -22,7 +22,7 @@
 enum { TASK_ROW_PARAMS_END = CHANGE_PARAMS + 23 }; /* the last of them */
 
 /* Nine arrays. */
-#define TASK_REMINDER_COLUMNS                                                              \
+#define TASK_REMINDER_COLUMNS                                                                 \
 	"id, remind_at, offset_minutes, channels, status, sent_at, retry_count, last_error, " \
 	"version"
 
