@@ -121,7 +121,9 @@ start() {
 		options+=" -c $setting"
 	done
 	if ! is_running; then
-		as_user "$bin/pg_ctl" -D "$data" -w -t 60 -l "$home/log" -o "$options" start >/dev/null || {
+		# What it says of a server that was killed is no news here.
+		as_user "$bin/pg_ctl" -D "$data" -w -t 60 -l "$home/log" -o "$options" start >/dev/null \
+			2> >(grep -v 'another server might be running' >&2) || {
 			as_user tail -n 5 "$home/log" >&2
 			die "PostgreSQL did not start; its log is $home/log"
 		}

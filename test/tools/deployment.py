@@ -310,6 +310,15 @@ class Deployment:
     def ops(self, role, path, number=0):
         return ops(self.of(role, number), path)
 
+    def lag(self, role, topics):
+        """Records of these topics that the role has not taken yet; None: nobody knows now."""
+        if self.stack == "dapr":
+            return self.real.lag(role, topics)
+        values = self.metrics("sidecar")
+        found = [values.get(f'todod_sidecar_{what}{{topic="{t}",group="{role}"}}')
+                 for t in topics for what in ("lag_records", "in_flight")]
+        return None if None in found else sum(found)
+
     def command(self, *args, role="auditor", timeout=600):
         """`todod audit verify` and the like, with a role's configuration."""
         return process.run(*args, f"--config={self.of(role).config_path}", binary=self.binary, timeout=timeout)

@@ -437,6 +437,17 @@ class Stack:
             raise RuntimeError(done.stdout)
         return done.stdout
 
+    def lag(self, group, topics):
+        """Records that the group has not committed; None: the broker does not tell now."""
+        done = subprocess.run(self.java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", self.brokers,
+                                        "--describe", "--group", group), text=True, capture_output=True, check=False)
+        # GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG ...; "-" stands for an offset that was never committed.
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(group + " ")]
+        behind = {(r[1], r[2]): int(r[4]) - (0 if r[3] == "-" else int(r[3])) for r in rows if r[1] in topics and r[4] != "-"}
+        if done.returncode or {topic for topic, _ in behind} != set(topics):
+            return None
+        return sum(behind.values())
+
     def sidecar(self, app_id, app_port, resources, config, **options):
         """Not started yet. Its name tells several of one app id apart."""
         made = Sidecar(self, app_id, app_port, resources, config, **options)
