@@ -118,6 +118,15 @@ static bool prepare(struct try *t, struct arena *arena, const struct partition *
 	return t->body.p != NULL && set_headers(t, arena, p, m);
 }
 
+/* What is no event goes to those alone who take bytes. */
+static bool is_event(struct arena *arena, struct str body, struct err *reterr)
+{
+	static const struct json_field NONE[] = { JSON_FIELD_END };
+	enum json_state ignored = JSON_ABSENT;
+
+	return json_parse(arena, body, "record", NONE, &ignored, reterr) != -EINVAL;
+}
+
 /* Posts it once. *reterr says what went wrong, if anything did. */
 static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 				   const struct wish *wish, const struct message *m,
@@ -127,6 +136,8 @@ static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 	struct http_response response;
 	struct try t;
 
+	if (!wish->is_raw && !is_event(arena, m->body, reterr))
+		return VERDICT_POISON;
 	if (wish->path.p == NULL || wish->dead_letter.p == NULL ||
 	    !prepare(&t, arena, p, wish, m)) {
 		err_unavailable(reterr, 1, "out of memory");

@@ -21,30 +21,26 @@ enum {
 	FAILURES_MAX_BYTES = 1024 * 1024,
 };
 
-/* The topic that may be published to; NULL: answered. */
-static struct topic *find_topic(struct call *c)
+/* Whether the caller may publish there; false: answered. */
+static bool may_publish(struct call *c)
 {
 	const struct settings *s = c->host->settings;
 	struct str pubsub = c->segments[0], name = c->segments[1];
-	struct topic *topic = NULL;
+	size_t app = (size_t)(c->caller->settings - s->apps);
 
-	if (!str_eq(pubsub, s->pubsub) && !str_eq(pubsub, s->replica_pubsub)) {
+	if ((!str_eq(pubsub, s->pubsub) && !str_eq(pubsub, s->replica_pubsub)) ||
+	    !settings_allow(s, app, STR("components"), pubsub)) {
 		call_error(c, 404, "ERR_PUBSUB_NOT_FOUND", "pubsub %.*s is not found",
 			   STR_ARGS(pubsub));
-		return NULL;
+		return false;
 	}
-	size_t app = (size_t)(c->caller->settings - s->apps);
 	if (!settings_allow(s, app, STR("publish"), name)) {
 		call_error(c, 403, "ERR_PUBSUB_FORBIDDEN",
 			   "topic %.*s is not allowed for app id %.*s", STR_ARGS(name),
 			   STR_ARGS(c->caller->id));
-		return NULL;
+		return false;
 	}
-	if (topic_get(c->host, name, &topic, &c->err) < 0) {
-		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
-		return NULL;
-	}
-	return topic;
+	return true;
 }
 
 /* A line for each, under the ids of the request that the event is from. */
@@ -106,12 +102,16 @@ static void refuse_event(struct call *c, int r)
 
 FIBER void publish_one(struct call *c)
 {
-	struct topic *topic = find_topic(c);
+	struct topic *topic;
 	struct record record;
 	struct wrap w;
 
-	if (topic == NULL)
+	if (!may_publish(c))
 		return;
+	if (topic_get(c->host, c->segments[1], &topic, &c->err) < 0) {
+		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
+		return;
+	}
 	record.key = call_query(c, "metadata.partitionKey");
 	if (record.key.p == NULL)
 		record.key = call_query(c, "metadata.__key");
@@ -298,12 +298,12 @@ static void answer_failed(struct call *c, const struct entries *entries)
 
 FIBER void publish_bulk(struct call *c)
 {
-	struct topic *topic = find_topic(c);
+	struct topic *topic;
 	struct entries entries = { 0 };
 	struct record *records = NULL;
 	struct str list;
 
-	if (topic == NULL)
+	if (!may_publish(c))
 		return;
 	int r = read_entries(c, &entries, &list);
 	if (r == 0) {
@@ -316,6 +316,7 @@ FIBER void publish_bulk(struct call *c)
 			     r == -EINVAL ? "ERR_PUBSUB_EVENTS_SER" : "ERR_PUBSUB_PUBLISH_MESSAGE");
 		return;
 	}
-	if (write_records(c, topic, records, entries.list.n) < 0)
+	r = topic_get(c->host, c->segments[1], &topic, &c->err);
+	if (r < 0 || write_records(c, topic, records, entries.list.n) < 0)
 		answer_failed(c, &entries);
 }

@@ -120,12 +120,15 @@ def test_envelopes(make_sidecar):
 
 def test_bad_publications(make_sidecar):
     app = App([])
-    api = make_sidecar([("auditor", app)], sidecar__scopes="auditor/publish=task-events other").wait_healthy().api("auditor")
+    api = make_sidecar([("auditor", app)], sidecar__scopes="auditor/publish=task-events other missing",
+                       sidecar__topics="task-events other reminders").wait_healthy().api("auditor")
     for answer, status, code in [
             (api.publish("task-events", b"{", content_type="application/cloudevents+json"), 400, "ERR_PUBSUB_CLOUD_EVENTS_SER"),
             (api.publish("task-events", b"[]", content_type="application/cloudevents+json"), 400, "ERR_PUBSUB_CLOUD_EVENTS_SER"),
             (api.publish("task-events", b"{}", pubsub="other"), 404, "ERR_PUBSUB_NOT_FOUND"),
             (api.publish("reminders", b"{}"), 403, "ERR_PUBSUB_FORBIDDEN"),
+            (api.publish("missing", b"{}"), 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+            (api.call("POST", "publish/bulk/kafka-pubsub/missing", [{"entryId": "1", "event": {}}]), 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", b"{}"), 400, "ERR_PUBSUB_EVENTS_SER"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", [{"event": {}}]), 400, "ERR_PUBSUB_EVENTS_SER"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", [{"entryId": "1", "event": {}}] * 2), 400, "ERR_PUBSUB_EVENTS_SER"),
@@ -140,10 +143,14 @@ def test_large_bodies(make_sidecar):
     app = App([subscription()])
     sidecar = make_sidecar([("auditor", app)]).wait_healthy()
     api = sidecar.api("auditor")
-    big = event(1, "big", text="x" * (4 * 1024 * 1024 - 400))
-    assert api.publish("task-events", big, key="big").status == 204
-    call, = app.wait(ROUTE)
-    assert call.json == {**big, "topic": "task-events", "pubsubname": "kafka-pubsub"}
+    big = [event(n, "big", text="x" * (1024 * 1024 - 500)) for n in range(3)]
+    assert api.publish("task-events", big[0], key="big").status == 204
+    entries = [{"entryId": one["id"], "event": one, "contentType": "application/cloudevents+json", "metadata": {"partitionKey": "big"}}
+               for one in big[1:]]
+    assert api.call("POST", "publish/bulk/kafka-pubsub/task-events", entries).status == 204
+    assert [c.json for c in app.wait(ROUTE, 3)] == [{**one, "topic": "task-events", "pubsubname": "kafka-pubsub"} for one in big]
+    answer = api.publish("task-events", event(4, "big", text="x" * 1024 * 1024), key="big")
+    assert answer.status == 500 and json.loads(answer.body)["errorCode"] == "ERR_PUBSUB_PUBLISH_MESSAGE"
     answer = api.call("POST", "publish/kafka-pubsub/task-events", headers={"Content-Length": str(4 * 1024 * 1024 + 1)})
     assert answer.status == 500 and json.loads(answer.body)["errorCode"] == "ERR_BODY_TOO_LARGE"
 
