@@ -7,7 +7,6 @@
 #include "schedule_private.h"
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -168,7 +167,6 @@ static const struct json_field JOB_WORDS[] = {
 	JSON_FIELD_END,
 };
 
-/* A job whose data are no trigger is not one of ours: tried again, it would be none either. */
 FIBER int notifier_on_job(struct app *app, struct str name, struct str data, struct arena *arena,
 			  struct err *reterr)
 {
@@ -176,13 +174,12 @@ FIBER int notifier_on_job(struct app *app, struct str name, struct str data, str
 	struct notifier *n = notifier_of(app);
 	int r = json_parse(arena, data, "job", JOB_WORDS, &w, reterr);
 
-	if (r == -ENOMEM)
+	(void)name;
+	if (r < 0)
 		return r;
-	if (r < 0 || w.user_id.state != JSON_SET || w.event_id.state != JSON_SET ||
-	    w.event.state != JSON_SET) {
-		log_error("job.unreadable", LOG_STR("job", name));
-		return 0;
-	}
+	if (w.user_id.state != JSON_SET || w.event_id.state != JSON_SET ||
+	    w.event.state != JSON_SET)
+		return err_set(reterr, &ERR_INVALID, "job", "carries no event");
 	return notifier_publish_wait(n, EVENT_REMINDERS, w.user_id.v, w.event_id.v, w.event.v,
 				     time_monotonic_ms() + PATIENCE_INLINE_MS, reterr);
 }
