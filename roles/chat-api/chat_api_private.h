@@ -24,12 +24,17 @@ enum {
 	OUT_OF_DATE_TRIES_MAX = 5, /* how often a write reads again when others were faster */
 };
 
+struct jwt_keys;
+
 struct chat_api {
 	struct db *db;
 	struct task_ids ids;
+	struct jwt_keys *link_keys;    /* of links in mails; NULL: not read yet */
 	uint64_t streams[STREAMS_MAX]; /* lists being streamed: hashes of their users */
 	unsigned n_streams;
 };
+
+extern const struct err_kind ERR_LINK_GONE; /* 410 */
 
 extern const struct route CHAT_API_ROUTES[];
 extern const struct named_schema CHAT_API_SCHEMAS[];
@@ -43,6 +48,7 @@ route_handler_fn reminder_list_of_task, reminder_create, reminder_change, remind
 route_handler_fn tag_list, tag_create, tag_change, tag_delete;
 route_handler_fn preferences_get, preferences_put;
 route_handler_fn task_history, audit_list;
+route_handler_fn email_confirm, email_unsubscribe;
 
 /* rq->err says 503. */
 int out_of_memory(struct request *rq);
@@ -72,6 +78,8 @@ int render_task_events(struct request *rq, struct arena *arena, enum task_event_
 		       struct event ret[TASK_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
 int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,
 		      const struct task *before, const struct task *after);
+/* The same for what a user prefers now. */
+int draft_preferences_event(struct request *rq, struct draft *d, const struct preferences *after);
 /* d->body becomes the answer, under the key if there is one. */
 void draft_answer(struct draft *d, int status, const struct idempotency_key *key);
 void reply_draft(struct request *rq, struct draft *d);
