@@ -46,12 +46,12 @@ FIBER int dead_letter_resolve_wait(struct db *db, struct str event_id,
 				   const uint8_t identity[SHA256_SIZE],
 				   struct err *reterr) MUST_CHECK;
 
-/* Whose time has come, oldest first. */
-FIBER int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
-			       struct err *reterr) MUST_CHECK;
-/* It was published again, or could not be. */
-FIBER int dead_letter_replayed_wait(struct db *db, const struct uuid *id,
-				    struct err *reterr) MUST_CHECK;
+/* Whose time has come, oldest first: each to one caller, and counted as replayed. */
+FIBER int dead_letter_claim_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
+				 struct err *reterr) MUST_CHECK;
+/* Those of them that could not be published after all: again in a minute. */
+FIBER int dead_letter_give_back_wait(struct db *db, struct arena *arena, const struct uuid *ids,
+				     size_t n, struct err *reterr) MUST_CHECK;
 /* Removes those older than DEAD_LETTER_DAYS; *ret_open: how many are still open. */
 FIBER int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,
 				  struct err *reterr) MUST_CHECK;

@@ -79,24 +79,19 @@ static size_t next_batch(const struct dead_letters *page, bool *taken, size_t *b
 	return n;
 }
 
-/* A try that can never succeed counts too, or it would be first in line for ever. */
-static FIBER int note_tried(struct auditor *a, const struct dead_letter *d, bool is_published,
-			    struct err *reterr)
+static void tell_tried(struct auditor *a, const struct dead_letter *d, bool is_published)
 {
-	int r = dead_letter_replayed_wait(a->db, &d->id, reterr);
-
-	if (r < 0)
-		return r;
 	metric_add(a->replayed, is_published);
 	log_info("dead_letter.replayed", LOG_STR("topic", d->topic),
-		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays + 1),
+		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays),
 		 LOG_BOOL("published", is_published));
-	return 0;
 }
 
+/* Marks in `tried` what was published, or never can be: that counts too, or it would be first in
+ * line for ever. */
 static FIBER int publish_batch(struct auditor *a, struct arena *arena,
 			       const struct dead_letters *page, const size_t *batch, size_t n,
-			       struct err *reterr)
+			       bool *tried, struct err *reterr)
 {
 	struct sidecar_entry *entries = arena_alloc(arena, n * sizeof(*entries));
 	bool *published = arena_calloc(arena, n, sizeof(*published));
@@ -115,28 +110,44 @@ static FIBER int publish_batch(struct auditor *a, struct arena *arena,
 		log_err(LOG_WARN, "dead_letter.refused", reterr);
 	else if (r < 0)
 		return r;
+	r = 0;
 	for (size_t i = 0; i < n; i++) {
-		int noted = published[i] || is_refused
-				    ? note_tried(a, &page->list[batch[i]], published[i], reterr)
-				    : err_unavailable(reterr, 1,
-						      "the broker did not take a whole batch");
-		if (noted < 0)
-			r = noted;
+		tried[batch[i]] = published[i] || is_refused;
+		if (tried[batch[i]])
+			tell_tried(a, &page->list[batch[i]], published[i]);
+		else
+			r = err_unavailable(reterr, 1, "the broker did not take a whole batch");
 	}
-	return is_refused ? 0 : r;
+	return r;
+}
+
+static FIBER void give_back(struct auditor *a, struct arena *arena, const struct dead_letters *page,
+			    const bool *tried)
+{
+	struct uuid ids[DEAD_LETTER_PAGE_MAX];
+	struct err err = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < page->n; i++) {
+		if (!tried[i])
+			ids[n++] = page->list[i].id;
+	}
+	if (n > 0 && dead_letter_give_back_wait(a->db, arena, ids, n, &err) < 0)
+		log_err(LOG_WARN, "dead_letter.not_given_back", &err);
 }
 
 static FIBER int replay_page(struct auditor *a, struct arena *arena, size_t *ret_n,
 			     struct err *reterr)
 {
-	bool taken[DEAD_LETTER_PAGE_MAX] = { false };
+	bool taken[DEAD_LETTER_PAGE_MAX] = { false }, tried[DEAD_LETTER_PAGE_MAX] = { false };
 	size_t batch[DEAD_LETTER_PAGE_MAX], n;
 	struct dead_letters page = { .n = 0 };
-	int r = dead_letter_due_wait(a->db, arena, &page, reterr);
+	int r = dead_letter_claim_wait(a->db, arena, &page, reterr);
 
 	*ret_n = page.n;
 	while (r == 0 && (n = next_batch(&page, taken, batch)) > 0)
-		r = publish_batch(a, arena, &page, batch, n, reterr);
+		r = publish_batch(a, arena, &page, batch, n, tried, reterr);
+	give_back(a, arena, &page, tried);
 	return r;
 }
 

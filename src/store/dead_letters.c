@@ -33,17 +33,23 @@ static const struct db_statement RESOLVE = {
 	2,
 };
 
-static const struct db_statement DUE = {
-	"dead_letter_due",
-	"SELECT " META ", body FROM todod.dead_letters WHERE resolved_at IS NULL "
-	"AND next_replay_at <= now() AND claimed_user_id IS NOT NULL ORDER BY received_at, id LIMIT 100",
+/* Claiming counts as the replay: ticks may come twice at once, and the event may be consumed before
+ * its publisher hears that it was taken. */
+static const struct db_statement CLAIM = {
+	"dead_letter_claim",
+	"WITH due AS (SELECT id FROM todod.dead_letters WHERE resolved_at IS NULL AND next_replay_at <= now() "
+	"AND claimed_user_id IS NOT NULL ORDER BY received_at, id LIMIT 100 FOR UPDATE SKIP LOCKED), "
+	"claimed AS (UPDATE todod.dead_letters d SET replays = d.replays + 1, "
+	"next_replay_at = " NEXT_REPLAY(
+		"d.replays + 1") " FROM due WHERE d.id = due.id RETURNING d.*) SELECT " META
+				 ", body FROM claimed ORDER BY received_at, id",
 	0,
 };
 
-static const struct db_statement REPLAYED = {
-	"dead_letter_replayed",
-	"UPDATE todod.dead_letters SET replays = replays + 1, "
-	"next_replay_at = " NEXT_REPLAY("replays + 1") " WHERE id = $1",
+static const struct db_statement GIVE_BACK = {
+	"dead_letter_give_back",
+	"UPDATE todod.dead_letters SET replays = replays - 1, next_replay_at = now() + interval '1 minute' "
+	"WHERE id = ANY ($1::text[]::uuid[]) AND replays > 0",
 	1,
 };
 
@@ -192,17 +198,28 @@ static FIBER int read_list(struct db *db, struct arena *arena, const struct db_s
 	return 0;
 }
 
-int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
-			 struct err *reterr)
+int dead_letter_claim_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
+			   struct err *reterr)
 {
-	return read_list(db, arena, &DUE, NULL, true, ret, reterr);
+	return read_list(db, arena, &CLAIM, NULL, true, ret, reterr);
 }
 
-int dead_letter_replayed_wait(struct db *db, const struct uuid *id, struct err *reterr)
+int dead_letter_give_back_wait(struct db *db, struct arena *arena, const struct uuid *ids, size_t n,
+			       struct err *reterr)
 {
-	const struct db_param params[] = { DB_PARAM_UUID(*id) };
+	char(*texts)[UUID_TEXT_SIZE] = arena_alloc(arena, n * sizeof(*texts));
+	struct str *list = arena_alloc(arena, n * sizeof(*list));
+	struct db_param param;
 
-	return change(db, &REPLAYED, params, NULL, reterr);
+	if (texts == NULL || list == NULL)
+		return err_unavailable(reterr, 1, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		uuid_format(&ids[i], texts[i]);
+		list[i] = str_from(texts[i]);
+	}
+	if (db_param_texts(arena, list, n, &param) < 0)
+		return err_unavailable(reterr, 1, "out of memory");
+	return change(db, &GIVE_BACK, &param, NULL, reterr);
 }
 
 int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,
