@@ -31,9 +31,15 @@ def pytest_addoption(parser):
 
 
 def pytest_generate_tests(metafunc):
-    if "backend" in metafunc.fixturenames:
-        names = metafunc.config.getoption("backend") or list(BACKENDS)
-        metafunc.parametrize("backend", names, indirect=True, scope="session")
+    names = metafunc.config.getoption("backend") or list(BACKENDS)
+    for fixture in {"backend", "deployed"} & set(metafunc.fixturenames):
+        metafunc.parametrize(fixture, names, indirect=True, scope="session")
+
+
+def backend_of(node):
+    """The name of the backend that a test runs against; None: it is about none."""
+    params = getattr(getattr(node, "callspec", None), "params", {})
+    return params.get("backend") or params.get("deployed")
 
 
 @pytest.fixture(scope="session")
@@ -146,18 +152,18 @@ def event(request):
 
 
 @pytest.fixture
-def note(request, backend):
+def note(request):
     """A function that says in the table what was seen."""
     def say(text):
-        notes.setdefault((case_name(request.node), backend.name), []).append(text)
+        notes.setdefault((case_name(request.node), backend_of(request.node)), []).append(text)
     return say
 
 
 @pytest.fixture
-def differs(request, backend):
+def differs(request):
     """A function that ends a case which one backend cannot have, with the reason as its result in the table."""
     def say(name, why):
-        if backend.name == name:
+        if backend_of(request.node) == name:
             results[(case_name(request.node), name)] = f"differs: {why}"
             pytest.skip(f"differs: {why}")
     return say
@@ -179,9 +185,10 @@ def case_name(node):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    if "backend" not in getattr(getattr(item, "callspec", None), "params", {}):
+    name = backend_of(item)
+    if name is None:
         return
-    key = (case_name(item), item.callspec.params["backend"])
+    key = (case_name(item), name)
     if report.failed:
         results[key] = "FAILED"
     elif report.skipped:

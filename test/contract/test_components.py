@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from app import App, wait_until
-from backend import real_stack
+import components  # of test/tools
 from client import new_event
 
 CRONS = {"recurrer": {"cron-reminder", "cron-upkeep"}, "auditor": {"cron-checkpoint", "cron-upkeep"},
@@ -25,9 +25,7 @@ PUBLISHES = {"chat-api": {"task-events", "reminders", "task-updates"}, "recurrer
 @pytest.fixture(scope="module")
 def roles(backend):
     """{role: (app, side)}"""
-    with open(real_stack.TOPICS, encoding="utf-8") as f:
-        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
-    backend.topics({name: int(partitions) for name, partitions, _ in rows})
+    backend.topics(components.topics())
     made = {}
     for role, topics in SUBSCRIBES.items():
         app = App(role)
@@ -71,6 +69,14 @@ def test_subscribing(roles):
         for topic in topics:
             one = {"task-events": event, "reminders": reminder, "task-updates": update}[topic]
             roles[role][0].wait(f"/events/{topic}", 1, where=lambda r, i=one["id"]: i.encode() in r.body)
+
+
+def test_groups(backend, roles):
+    """dapr-components/local: each role is a consumer group of its own
+
+    EV13.
+    """
+    assert set(roles) <= backend.groups() and {g for g in backend.groups() if not g.startswith("contract-")} == set(roles)
 
 
 def test_dead_letter(roles):

@@ -391,6 +391,29 @@ def test_one_that_the_broker_refuses_holds_nothing_up(auditor, new_user):
     assert done.returncode == 0 and done.stdout == "", "nothing is nothing"
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["all fail", "one of two fails"])
+def test_a_replay_that_the_broker_does_not_take_is_none(auditor, new_user, others):
+    users = [new_user() for _ in range(1 + others)]
+    letters = []
+    for user in users:
+        event = make_event(user)
+        auditor.bury(event)
+        letters.append(auditor.database.value("SELECT id FROM todod.dead_letters WHERE event_id = %s", event["id"]))
+    auditor.sidecar.failing_keys.add(users[0])
+    auditor.database.rows("UPDATE todod.dead_letters SET next_replay_at = now() WHERE id = ANY (%s::uuid[])", letters)
+    auditor.database.rows("DELETE FROM todod.leases")
+    assert auditor.post("/cron-checkpoint", None) == 503
+    auditor.sidecar.failing_keys.clear()
+    rows = dict(auditor.database.rows("SELECT id, replays FROM todod.dead_letters WHERE id = ANY (%s::uuid[])", letters))
+    assert [rows[letter] for letter in letters] == [0] + [1] * others
+    assert 0 < auditor.database.value("SELECT extract(epoch FROM next_replay_at - now()) FROM todod.dead_letters WHERE id = %s",
+                                      letters[0]) <= 60
+    replay_now(auditor, letters[0])
+    assert [len(auditor.sidecar.events(user)) for user in users] == [1] * len(users)
+    for letter in letters:
+        assert auditor.run("dlq", "drop", letter).returncode == 0
+
+
 def test_upkeep_removes_what_is_30_days_old(auditor, new_user):
     for age in ("31 days", "29 days"):
         event = make_event(new_user())

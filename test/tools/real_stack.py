@@ -374,8 +374,8 @@ class Stack:
             if process is not None:
                 process.stop()
 
-    def java(self, *arguments):
-        return ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=INFO", "-cp", f"{self.cache}/lib/*",
+    def java(self, *arguments, level="INFO"):
+        return ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.level={level}", "-cp", f"{self.cache}/lib/*",
                 *arguments]
 
     def make_kafka(self):
@@ -447,6 +447,22 @@ class Stack:
         if done.returncode or {topic for topic, _ in behind} != set(topics):
             return None
         return sum(behind.values())
+
+    def kafka_tool(self, name, *arguments):
+        """What a command line tool of Kafka says: bytes."""
+        with open(os.path.join(self.directory, "kafka-tools.log"), "ab") as log:
+            return subprocess.run(self.java(f"org.apache.kafka.tools.consumer.{name}", "--bootstrap-server", self.brokers, *arguments,
+                                            level="OFF"), check=True, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL).stdout
+
+    def records(self, topic):
+        """(key, value) of all records of a topic; a record without a key has `null`."""
+        text = self.kafka_tool("ConsoleConsumer", "--topic", topic, "--from-beginning", "--timeout-ms", "5000", "--property",
+                               "print.key=true", "--property", "key.separator=\x01", "--property", "line.separator=\x02")
+        return [tuple(record.split(b"\x01", 1)) for record in text.split(b"\x02") if record]
+
+    def groups(self):
+        """The consumer groups that there are."""
+        return set(self.kafka_tool("group.ConsumerGroupCommand", "--list").decode().split())
 
     def sidecar(self, app_id, app_port, resources, config, **options):
         """Not started yet. Its name tells several of one app id apart."""
