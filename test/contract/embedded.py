@@ -11,8 +11,6 @@ import os
 import shutil
 import subprocess
 
-import yaml
-
 from backend import APP_TOKEN, COMPONENTS, MUTE, SECRETS, TICK, TOKEN, Side, Unavailable, real_stack, write
 import deployment  # of test/tools
 import process  # of test/flow
@@ -23,42 +21,6 @@ BUILD = os.environ.get("TODOD_TEST_BUILD") or os.path.join(real_stack.ROOT, "bui
 BINARY = os.path.join(BUILD, "todod")
 PARTITIONS = 12
 READABLE = " ".join(["no-such-secret", *(name for name in SECRETS if name != "forbidden")])
-
-
-def component(name):
-    return next(d for d in deployment.components() if d["metadata"]["name"] == name)
-
-
-def metadata_of(name):
-    return {m["name"]: m.get("value", "") for m in component(name)["spec"]["metadata"]}
-
-
-def configuration(role):
-    with open(os.path.join(COMPONENTS, "config", f"{role}.yaml"), encoding="utf-8") as f:
-        return yaml.safe_load(f)["spec"]
-
-
-def listed(text, role):
-    """Of "ROLE=A,B;ROLE=C" what stands for a role, with spaces between."""
-    entries = dict(entry.strip().split("=") for entry in text.split(";"))
-    return entries.get(role, "").replace(",", " ")
-
-
-def callees(role):
-    """Whose API a role may call."""
-    names = [f[:-len(".yaml")] for f in sorted(os.listdir(os.path.join(COMPONENTS, "config")))]
-    return " ".join(name for name in names
-                    if role in (p["appId"] for p in configuration(name)["accessControl"].get("policies", ())))
-
-
-def scopes_of(role):
-    """What dapr-components/local lets a role do."""
-    pubsub = metadata_of("kafka-pubsub")
-    kinds = ("pubsub.kafka", "state.postgresql", "secretstores.local.file")
-    return {"publish": listed(pubsub["publishingScopes"], role), "subscribe": listed(pubsub["subscriptionScopes"], role),
-            "secrets": " ".join(configuration(role)["secrets"]["scopes"][0]["allowedSecrets"]), "invoke": callees(role),
-            "components": " ".join(d["metadata"]["name"] for d in deployment.components()
-                                   if role in d.get("scopes", ()) and d["spec"].get("type") in kinds)}
 
 
 class Place:
@@ -172,8 +134,8 @@ class EmbeddedBackend:
     def role_sidecar(self, role, app):
         """The sidecar of a role of todod, with the scopes and crons that dapr-components/local has for it."""
         crons = [d for d in deployment.components() if d["spec"].get("type") == "bindings.cron" and role in d["scopes"]]
-        text = "; ".join(f"{role}/{d['metadata']['name']}={metadata_of(d['metadata']['name'])['schedule']}" for d in crons)
-        return Side(Place(self, role, app.port, scopes_of(role), text), True)
+        text = "; ".join(f"{role}/{d['metadata']['name']}={deployment.metadata_of(d['metadata']['name'])['schedule']}" for d in crons)
+        return Side(Place(self, role, app.port, deployment.scopes_of(role), text), True)
 
     def kill_broker(self):
         self.database.close()

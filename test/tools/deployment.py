@@ -58,6 +58,53 @@ def components():
             yield from (d for d in yaml.safe_load_all(f) if d)
 
 
+def component(name):
+    return next(d for d in components() if d["metadata"]["name"] == name)
+
+
+def metadata_of(name):
+    return {m["name"]: m.get("value", "") for m in component(name)["spec"]["metadata"]}
+
+
+def configuration(role):
+    with open(os.path.join(real_stack.COMPONENTS, "config", f"{role}.yaml"), encoding="utf-8") as f:
+        return yaml.safe_load(f)["spec"]
+
+
+def listed(text, role):
+    """Of "ROLE=A,B;ROLE=C" what stands for a role, with spaces between."""
+    entries = dict(entry.strip().split("=") for entry in text.split(";"))
+    return entries.get(role, "").replace(",", " ")
+
+
+def callees(role):
+    """Whose API a role may call."""
+    names = [f[:-len(".yaml")] for f in sorted(os.listdir(os.path.join(real_stack.COMPONENTS, "config")))]
+    return " ".join(name for name in names
+                    if role in (p["appId"] for p in configuration(name)["accessControl"].get("policies", ())))
+
+
+def scopes_of(role):
+    """What dapr-components/local lets a role do."""
+    pubsub = metadata_of("kafka-pubsub")
+    kinds = ("pubsub.kafka", "state.postgresql", "secretstores.local.file")
+    return {"publish": listed(pubsub["publishingScopes"], role), "subscribe": listed(pubsub["subscriptionScopes"], role),
+            "secrets": " ".join(configuration(role)["secrets"]["scopes"][0]["allowedSecrets"]), "invoke": callees(role),
+            "components": " ".join(d["metadata"]["name"] for d in components()
+                                   if role in d.get("scopes", ()) and d["spec"].get("type") in kinds)}
+
+
+def scopes_text(role):
+    """As the embedded sidecar is told."""
+    return "; ".join(f"{role}/{what}={names}" for what, names in scopes_of(role).items())
+
+
+def topics():
+    """Those of dapr-components/topics."""
+    with open(real_stack.TOPICS, encoding="utf-8") as f:
+        return [line.split()[0] for line in f if line.strip() and not line.startswith("#")]
+
+
 def crons_of(roles):
     """For the embedded sidecar, what daprd reads from the components: ROLE/NAME=SCHEDULE of each role's crons."""
     found = []
@@ -232,6 +279,7 @@ class Deployment:
     def start_embedded(self):
         apps = [f"{i.role}={i.api_port}:127.0.0.1:{i.callback_port}" for i in self.instances]
         config = {"sidecar.apps": ", ".join(apps), "sidecar.crons": crons_of({r: self.descriptions[r] for r in self.counts}),
+                  "sidecar.topics": " ".join(topics()), "sidecar.scopes": "; ".join(map(scopes_text, self.counts)),
                   "sidecar.token_dir": self.token_directory, "sidecar.secrets_file": self.secrets_file}
         sidecar = Role("sidecar", 0, self.directory, {**config, **self.config_of("sidecar")}, self.binary)
         self.processes["sidecar"] = sidecar
