@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 import process
 from api_client import Api, OpenApi, sign
 from database import Cluster, Database
-from event_schemas import check_event, validate_outbox
+from event_schemas import check_event, validate_outbox, validate_records
 from issuer import Issuer
 from sidecar_host import Sidecar
 from stack import Stack
@@ -77,6 +77,8 @@ def make_database(cluster_url):
         try:
             if database.value("SELECT to_regclass('todod.outbox') IS NOT NULL"):
                 validate_outbox(database)
+            if database.value("SELECT to_regclass('sidecar.records') IS NOT NULL"):
+                validate_records(database)
         except AssertionError as e:
             failures.append(str(e))
         database.drop()

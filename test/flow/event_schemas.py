@@ -48,16 +48,28 @@ def validate(topic, event):
     VALIDATE[PREFERENCES if is_preferences else FILES[topic]](event)
 
 
-def validate_outbox(database):
-    """How many there are; the first one that does not fit is shown."""
+def validate_all(rows):
+    """rows: (topic, text). How many there are; the first one that does not fit is shown."""
     n = 0
-    for topic, text in database.stream("SELECT topic, event FROM todod.outbox ORDER BY id"):
+    for topic, text in rows:
         try:
             validate(topic, json.loads(text))
         except fastjsonschema.JsonSchemaException as e:
             raise AssertionError(f"{e} in an event of {topic}: {text}") from e
         n += 1
     return n
+
+
+def validate_outbox(database):
+    return validate_all(database.stream("SELECT topic, event FROM todod.outbox ORDER BY id"))
+
+
+def validate_records(database):
+    """What lies at the embedded sidecar of what todod's roles publish; a test publishes other things too."""
+    return validate_all(database.stream("""SELECT topic, text FROM (SELECT topic, part, pos, convert_from(body, 'UTF8') AS text
+            FROM sidecar.records WHERE topic IN ('task-events', 'reminders', 'task-updates') AND body LIKE '{%"specversion"%'::bytea) r
+        WHERE text::jsonb ->> 'source' IN ('chat-api', 'recurrer', 'notifier', 'auditor')
+            AND text::jsonb ->> 'type' <> 'com.dapr.event.sent' ORDER BY topic, part, pos"""))
 
 
 ENVELOPE_KEYS = ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "partitionkey", "traceparent",

@@ -297,7 +297,7 @@ def replay_now(auditor, letter):
 
 
 def test_a_dead_letter_is_replayed_until_its_event_is_there(auditor, new_user):
-    """EV12: stored as it came, published again with the same id and data after 1, 10, 60 minutes."""
+    """AR11, EV12: stored as it came, published again with the same id and data after 1, 10, 60 minutes; OB3: told under its request's id."""
     user = new_user()
     event = make_event(user)
     auditor.bury(event)
@@ -315,6 +315,9 @@ def test_a_dead_letter_is_replayed_until_its_event_is_there(auditor, new_user):
         assert wait is None if minutes is None else 0 < minutes * 60 - wait.total_seconds() < 30
     published = [e for t, key, e in auditor.sidecar.entries if key == user]
     assert published == [event] * 3
+    for msg, n in (("dead_letter.stored", 2), ("dead_letter.replayed", 3)):
+        told = wait_until(msg, lambda m=msg, k=n: len(f := [e for e in auditor.daemon.log(m) if e["event_id"] == event["id"]]) == k and f)
+        assert {e.get("correlation_id") for e in told} == {"the-request"}
     listed = [json.loads(line) for line in auditor.run("dlq", "list").stdout.splitlines()]
     assert [line["replays"] for line in listed if line["event_id"] == event["id"]] == [3]
     assert auditor.run("dlq", "replay", letter).returncode == 0
