@@ -73,7 +73,7 @@ FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
 CASES ?= 20000
 
-.PHONY: all objects tests fuzzers run-all check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
+.PHONY: all objects tests fuzzers run-all run-dapr check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
 	clang tidy coverage bench topics check-dapr docs score format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -138,6 +138,9 @@ $(B)/test/fuzz/%_replay: $(B)/test/fuzz/%_fuzzer.o $(B)/test/fuzz/replay.o $(LIB
 
 run-all: ## install what is missing, build, start everything with a PostgreSQL of its own, say how to use it
 	@scripts/run-all.sh
+
+run-dapr: ## the same with a real Dapr and Kafka, which it builds once (needs Go, Java, Maven)
+	@scripts/run-all.sh dapr
 
 check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan), Schemathesis
 	@$(SELF) PROFILE=release all
@@ -227,6 +230,7 @@ docs: all ## write what in docs/ is made from the binary, a running service or i
 	@scripts/docs.sh $(B)/todod
 	@scripts/api_docs.py $(B)/todod
 	@scripts/data_model.py $(B)/todod
+	@scripts/tour.py
 
 score: ## dates and recurrences on CORPORA=DIR of JSON lines, beside libraries that are installed: test/score/score.py
 	@$(if $(CORPORA),,echo 'score: say where the corpora are: make score CORPORA=DIR' >&2; exit 64)

@@ -4,6 +4,7 @@
 #
 #   build  compiler and libraries        run    PostgreSQL and what `make run-all` calls
 #   test   `make check`                  bench  `make bench`          slow   `make check-all`
+#   dapr   `make run-dapr`, beside Go, Java 17 and Maven, of which Debian 12 has no Go that is new enough
 #
 # A package is given as `name`, or as `name:file` where any owner of the file will do (a Node or a
 # PostgreSQL from another archive). Nothing missing: one dpkg-query, no network, no root. Nothing else of the
@@ -19,6 +20,7 @@ declare -A groups=(
 	[run]="postgresql:/usr/lib/postgresql/*/bin/postgres curl openssl tzdata util-linux"
 	[test]="check libfaketime perl python3 python3-pytest python3-psycopg2 python3-jsonschema python3-fastjsonschema python3-hypothesis python3-jwt python3-dateutil
 		python3-cryptography python3-yaml python3-venv git clang-format-14 pmccabe shellcheck yamllint procps"
+	[dapr]="python3"
 	[bench]="wrk strace nodejs:/usr/bin/node npm:/usr/bin/npm binutils python3 python3-cryptography"
 	[slow]="clang-14 libclang-rt-14-dev llvm-14 clang-tidy-14 clang-tools-14 valgrind gcovr"
 )

@@ -6,6 +6,9 @@
 # started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 for chat-api: the other roles'
 # ports, and those for operations, callbacks and the sidecar (up to + 310), move with it.
 #
+# `make run-dapr` is `scripts/run-all.sh dapr`: a real Dapr and Kafka (test/tools/real_stack.py) take the place of the
+# embedded sidecar, at the same ports and with the same tokens; its data and env are under .run/dapr/.
+#
 # .run/env exists while all are ready: TODOD_URL, TODOD_OPS_URL, TODOD_USER, TODOD_TOKEN, TODOD_DATABASE_URL (the
 # superuser's). None of these may reach the daemons, which read their keys from TODOD_* too.
 set -euo pipefail
@@ -15,16 +18,22 @@ port=${TODOD_PORT:-8000}
 user=${TODOD_USER:-demo}
 unset TODOD_PORT TODOD_URL TODOD_OPS_URL TODOD_USER TODOD_TOKEN TODOD_DATABASE_URL
 
-run=$PWD/.run
+stack=${1:-embedded}
+shown=.run
+[ "$stack" = embedded ] || shown=.run/dapr
+run=$PWD/$shown
 todod=build/release/todod
 
 # The roles that run, in the order in which they start, and how far their ports are from chat-api's: each has operations
 # at + 100 and, but for the sidecar, callbacks at + 200 and the sidecar's API at + 300.
 roles=(sidecar chat-api auditor)
+apps=("${roles[@]:1}")
 declare -A offset=([sidecar]=10 [chat-api]=0 [auditor]=4)
 declare -A color=([sidecar]=35 [chat-api]=36 [auditor]=33)
-declare -A pid=() viewer=() starts=()
-starts_max=5 # of one role, before giving up
+declare -A pid=() viewer=() deaths=()
+deaths_max=5 # of one role within a minute, before giving up
+ready_max=30 # seconds until a role is
+[ "$stack" = embedded ] || ready_max=180
 
 die() {
 	echo "run-all: $*" >&2
@@ -44,7 +53,7 @@ stop_all() {
 	trap '' INT TERM HUP
 	rm -f "$run/env"
 	[ ${#pid[@]} -eq 0 ] || echo 'run-all: stopping'
-	for role in chat-api auditor; do
+	for role in "${apps[@]}"; do
 		[ -z "${pid[$role]:-}" ] || kill -TERM "${pid[$role]}" 2>/dev/null || true
 	done
 	for ((i = ${#roles[@]} - 1; i >= 0; i--)); do
@@ -71,12 +80,12 @@ keep() {
 	[ -s "$file" ] || "$@" >"$file"
 }
 
-# What all roles have in common: $1 is the role, $2 its database role.
+# What all roles have in common: $1 is the role, $2 its database role, $3 its database if that is not todod.
 write_common() {
 	local at=$((port + offset[$1]))
 	cat <<-END
 		# Written by scripts/run-all.sh at every start.
-		database.url = $(scripts/pg.sh url "$run/pg" todod "$2")
+		database.url = $(scripts/pg.sh url "$run/pg" "${3:-todod}" "$2")
 		http.port = $at
 		ops.port = $((at + 100))
 	END
@@ -97,7 +106,7 @@ write_keys() {
 	keep "$run/key.pem" openssl genpkey -algorithm ED25519
 	keep "$run/audit-kek" openssl rand -hex 32
 	keep "$run/audit-checkpoint.pem" openssl genpkey -algorithm ED25519
-	for role in chat-api auditor; do
+	for role in "${apps[@]}"; do
 		keep "$run/tokens/$role.api-token" openssl rand -hex 32
 		keep "$run/tokens/$role.app-token" openssl rand -hex 32
 	done
@@ -123,7 +132,7 @@ write_config() {
 		echo "audit.checkpoint_key_file = $run/audit-checkpoint.pem"
 	} >"$run/auditor.conf"
 	{
-		write_common sidecar todod_sidecar
+		write_common sidecar todod_sidecar "$([ "$stack" = embedded ] || echo dapr)"
 		echo "sidecar.apps = chat-api=$api:127.0.0.1:$calls, auditor=$((api + 4)):127.0.0.1:$((calls + 4))"
 		echo "sidecar.crons = auditor/cron-checkpoint=@every 60s; auditor/cron-upkeep=@every 1h"
 		echo "sidecar.token_dir = $run/tokens"
@@ -146,45 +155,63 @@ prepare_database() {
 	}
 	sql todod 'ALTER ROLE todod_api LOGIN; ALTER ROLE todod_relay LOGIN; ALTER ROLE todod_sidecar LOGIN;
 		ALTER ROLE todod_audit_writer LOGIN; ALTER ROLE todod_audit_checker LOGIN; ALTER ROLE todod_audit_eraser LOGIN'
+	if [ "$stack" = dapr ] && [ -z "$(sql postgres "SELECT 1 FROM pg_database WHERE datname = 'dapr'")" ]; then
+		sql postgres 'CREATE DATABASE dapr OWNER todod_sidecar'
+	fi
 }
 
-# Shows what a role logs, each line behind its name.
+# Shows what a role logs from now on, each line behind its name.
 view() {
-	local role=$1 before='' after=''
+	local role=$1 from=$2 before='' after=''
 	if [ -t 1 ]; then
 		before=$'\e['"${color[$role]}m" after=$'\e[0m'
 	fi
 	(
 		trap '' INT
-		tail -n +1 -f --pid="${pid[$role]}" "$run/$role.log" | sed -u "s/^/$before$(printf '%-8s' "$role")$after /"
+		tail -c "+$from" -f --pid="${pid[$role]}" "$run/$role.log" | sed -u "s/^/$before$(printf '%-8s' "$role")$after /"
 	) &
 	viewer[$role]=$!
 }
 
 # A session of its own, so that Ctrl-C reaches only this script, which then ends it once.
 start_role() {
-	local role=$1
-	starts[$role]=$((${starts[$role]:-0} + 1))
-	setsid "$todod" --role="$role" --config="$run/$role.conf" >>"$run/$role.log" 2>&1 &
+	local role=$1 from command=("$todod" "--role=$1" "--config=$run/$1.conf")
+	[ "$stack/$role" != dapr/sidecar ] || command=(test/tools/real_stack.py sidecars "$run/stack" "$run/sidecar.conf")
+	from=$(($(stat -c %s "$run/$role.log") + 1))
+	setsid "${command[@]}" >>"$run/$role.log" 2>&1 &
 	pid[$role]=$!
-	view "$role"
+	view "$role" "$from"
 }
 
-# Returns when the role is ready; ends the script when it has ended.
-wait_ready() {
-	local role=$1 tries
-	for ((tries = 0; tries < 1500; tries++)); do
-		if curl -fs -o /dev/null -m 2 "http://127.0.0.1:$((port + offset[$role] + 100))/readyz"; then
-			return
-		fi
+# $1 is a URL that answers when $2, a role, is ready; ends the script when the role has ended.
+wait_for() {
+	local url=$1 role=$2 until=$((SECONDS + ready_max))
+	until curl -fs -o /dev/null -m 2 "$url"; do
 		if ! kill -0 "${pid[$role]}" 2>/dev/null; then
 			unset "pid[$role]"
 			tail -n 5 "$run/$role.log" >&2
-			die "$role ended before it was ready; its log is .run/$role.log"
+			die "$role ended before it was ready; its log is $shown/$role.log"
 		fi
+		[ "$SECONDS" -lt "$until" ] || die "$role was not ready after $ready_max s; its log is $shown/$role.log"
 		sleep 0.02
 	done
-	die "$role was not ready after 30 s; its log is .run/$role.log"
+}
+
+wait_ready() {
+	wait_for "http://127.0.0.1:$((port + offset[$1] + 100))/readyz" "$1"
+}
+
+# Whether a role that has just died did so too often.
+dies_often() {
+	local role=$1 recent='' n=0 at
+	for at in ${deaths[$role]:-} "$SECONDS"; do
+		if [ $((SECONDS - at)) -lt 60 ]; then
+			recent+=" $at"
+			n=$((n + 1))
+		fi
+	done
+	deaths[$role]=$recent
+	[ "$n" -ge "$deaths_max" ]
 }
 
 # Until somebody stops it: what dies is started again.
@@ -195,10 +222,10 @@ keep_running() {
 		wait -n -p dead "${pid[@]}" || status=$?
 		for role in "${roles[@]}"; do
 			[ "${pid[$role]:-}" = "$dead" ] || continue
-			[ "${starts[$role]}" -lt "$starts_max" ] || {
+			if dies_often "$role"; then
 				unset "pid[$role]"
-				die "$role ended with status $status, for the ${starts[$role]}th time; its log is .run/$role.log"
-			}
+				die "$role ended with status $status, $deaths_max times within a minute; its log is $shown/$role.log"
+			fi
 			echo "run-all: $role ended with status $status; starting it again" >&2
 			sleep 1
 			start_role "$role"
@@ -225,8 +252,8 @@ print_welcome() {
 	first=$(first_task)
 	cat <<-END
 
-		todod is ready at http://127.0.0.1:$port (operations: http://127.0.0.1:$((port + 100)), logs: .run/ROLE.log)
-		Token of user $user, good for 7 days; also in .run/env:
+		todod is ready at http://127.0.0.1:$port (operations: http://127.0.0.1:$((port + 100)), logs: $shown/ROLE.log)
+		Token of user $user, good for 7 days; also in $shown/env:
 
 		$token
 
@@ -237,9 +264,9 @@ print_welcome() {
 		curl -i -X PATCH -H '$auth' $tasks/$first/complete
 		curl -i -H '$auth' $tasks/$first/history
 
-		Has anybody changed the history since?  $todod audit verify --config=.run/auditor.conf
+		Has anybody changed the history since?  $todod audit verify --config=$shown/auditor.conf
 
-		Ctrl-C stops it. The data stays in .run/.
+		Ctrl-C stops it. The data stays in $shown/.
 	END
 }
 
@@ -247,12 +274,18 @@ print_welcome() {
 	die "TODOD_PORT is '$port'; it must be a number from 1 to 65225"
 [[ $user =~ ^[A-Za-z0-9._-]{1,64}$ ]] ||
 	die "TODOD_USER is '$user'; here it may have letters, digits, '.', '_' and '-'"
+[[ $stack =~ ^(embedded|dapr)$ ]] || die "there is no stack '$stack'; there are: embedded dapr"
 
 mkdir -p "$run"
 exec 9>"$run/lock"
-flock -n 9 || die "already running in this checkout; see .run/env, or stop it first"
+flock -n 9 || die "already running in this checkout; see $shown/env, or stop it first"
 
-scripts/deps.sh build run
+if [ "$stack" = embedded ]; then
+	scripts/deps.sh build run
+else
+	scripts/deps.sh build run dapr
+	test/tools/real_stack.py build 9>&- || die 'a real Dapr and Kafka cannot run here; make run-all needs neither'
+fi
 make -s -j"$(nproc)" PROFILE=release all 9>&-
 
 for role in "${roles[@]}"; do
@@ -272,9 +305,11 @@ trap 'exit 0' INT TERM HUP
 	for role in "${roles[@]}"; do
 		: >"$run/$role.log"
 		start_role "$role"
+		[ "$role" != sidecar ] || wait_ready sidecar
 	done
-	for role in "${roles[@]}"; do
+	for role in "${apps[@]}"; do
 		wait_ready "$role"
+		wait_for "http://127.0.0.1:$((port + offset[$role] + 300))/v1.0/healthz" sidecar
 	done
 	token=$("$todod" token --user "$user" --ttl 604800 --config="$run/chat-api.conf")
 	write_env

@@ -113,6 +113,7 @@ static FIBER int start(struct app *app, struct err *reterr)
 	a->db = app_db(app);
 	a->sidecar = app_sidecar(app);
 	a->id = uuid_v7();
+	a->replay_after_ms = config_i64(app_config(app), "audit.replay_after");
 	get_metrics(a);
 	int r = open_auditor(app, a, reterr);
 	if (r < 0)
@@ -136,10 +137,18 @@ static const struct cron CRONS[] = {
 	{ .name = NULL },
 };
 
+static const struct database_role DATABASE_ROLES[] = {
+	{ "todod_audit_writer", "database.url" },
+	{ "todod_audit_checker", "audit.checker_url" },
+	{ "todod_audit_eraser", "audit.eraser_url" },
+	{ .role = NULL },
+};
+
 const struct role ROLE_AUDITOR = {
 	.name = "auditor",
 	.summary = "what happened, for good, and dead letters",
 	.needs = NEED_DB | NEED_AUTH | NEED_DAPR,
+	.database_roles = DATABASE_ROLES,
 	.default_port = 8004,
 	.routes = NO_ROUTES,
 	.subscriptions = AUDITOR_SUBSCRIPTIONS,

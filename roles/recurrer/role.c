@@ -89,10 +89,18 @@ static const struct cron CRONS[] = {
 	{ .name = NULL },
 };
 
+static const struct database_role DATABASE_ROLES[] = {
+	{ "todod_recurrer", "database.url" },
+	{ "todod_sweeper", "recurrer.sweeper_url" },
+	{ "todod_relay", "database.relay_url" },
+	{ .role = NULL },
+};
+
 const struct role ROLE_RECURRER = {
 	.name = "recurrer",
 	.summary = "next instances, and a sweep for what is due",
 	.needs = NEED_DB | NEED_DAPR,
+	.database_roles = DATABASE_ROLES,
 	.default_port = 8002,
 	.routes = NO_ROUTES,
 	.subscriptions = RECURRER_SUBSCRIPTIONS,

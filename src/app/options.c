@@ -94,6 +94,8 @@ const struct config_key APP_OPTIONS[] = {
 	{ "audit.checkpoint_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
 	  "for `todod audit verify`: PEM file with the key of the checkpoints; its public half is enough" },
 
+	{ "audit.replay_after", CONFIG_DURATION_MS, "1m", SECOND, 24 * 60 * MINUTE, NULL, 0,
+	  "auditor: when a dead letter that can be read is published again; then after 10 and 60 times as long" },
 	{ "recurrer.sweeper_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "the same database as the role todod_sweeper, which finds what is due, of all users" },
 

@@ -11,9 +11,6 @@
 
 enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60 };
 
-/* The day after each date can still be told. */
-static const int64_t AT_MAX_US = TIME_MAX_US - 2 * TIME_S_PER_DAY * TIME_US_PER_S;
-
 static const struct tz *utc(void)
 {
 	const struct tz *tz = NULL;
@@ -83,7 +80,7 @@ int task_date_parse(struct str text, const struct tz *tz, const char *field, str
 
 	if (parse_day(text, tz, &d) < 0 && parse_instant(text, tz, &d) < 0)
 		return date_error(field, reterr);
-	if (d.at_us < TIME_MIN_US || d.at_us > AT_MAX_US)
+	if (d.at_us < TIME_MIN_US || d.at_us > TIME_MAX_US)
 		return date_error(field, reterr);
 	*ret = d;
 	return 0;
@@ -135,15 +132,19 @@ int64_t task_date_overdue_us(const struct task_date *d, const struct tz *tz)
 
 int64_t task_date_before_us(const struct task_date *d, int64_t minutes, const struct tz *tz)
 {
-	int64_t offset_s = minutes * S_PER_MINUTE, s;
+	int64_t offset_s = minutes * S_PER_MINUTE, s, us;
 	struct civil local;
 
-	if (d->kind == TASK_DATE_INSTANT)
-		return d->at_us - offset_s * TIME_US_PER_S;
-	time_civil_from_s(d->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE - offset_s,
-			  &local);
-	tz_from_local(tz, &local, &s);
-	return s * TIME_US_PER_S;
+	if (d->kind == TASK_DATE_INSTANT) {
+		us = d->at_us - offset_s * TIME_US_PER_S;
+	} else {
+		time_civil_from_s(d->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE -
+					  offset_s,
+				  &local);
+		tz_from_local(tz, &local, &s);
+		us = s * TIME_US_PER_S;
+	}
+	return us > TIME_MIN_US ? us : TIME_MIN_US;
 }
 
 /* No instance comes later than the end; of a day, all of it still counts. */
@@ -156,18 +157,23 @@ static bool is_past_end(const struct task *t, const struct occurrence *o)
 	return end->kind == TASK_DATE_INSTANT && o->at_us > end->at_us;
 }
 
-static int next_occurrence(const struct task *t, const struct recurrence *rule, const struct tz *tz,
+/* The rule is changed to what it means for this task. */
+static int next_occurrence(const struct task *t, struct recurrence *rule, const struct tz *tz,
 			   int64_t done_us, int64_t now_us, struct occurrence *ret)
 {
 	int64_t after_us = done_us > now_us ? done_us : now_us;
 	struct civil start;
 
+	if (t->due.kind == TASK_DATE_DAY)
+		recurrence_forget_times(rule);
 	if (t->recurrence_mode == TASK_RECUR_COMPLETION) {
 		start = task_date_civil(&t->due, tz);
 		return recurrence_next_after_done(rule, &start, tz, done_us, now_us,
 						  (int)t->occurrence, ret);
 	}
 	time_civil_from_s(t->series_start_s, &start);
+	if (t->due.kind == TASK_DATE_DAY) /* the series may have begun at a time of day */
+		start.hour = start.minute = start.second = 0;
 	return recurrence_next(rule, &start, tz, after_us > t->due.at_us ? after_us : t->due.at_us,
 			       ret);
 }

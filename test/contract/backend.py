@@ -30,9 +30,7 @@ SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidde
            "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
 TOKEN = "token-of-the-api"
 APP_TOKEN = "token-of-the-app"
-# Found unhealthy before the retries of an event that meets no app are used up.
-HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
-                "--app-health-threshold", "2")
+HEALTH_FLAGS = real_stack.APP_HEALTH_FLAGS
 LIMITS = {"protectedTopics", "publishingScopes", "subscriptionScopes"}
 TICK_COMPONENT = {
     "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": TICK}, "scopes": ["contract-cron"],
@@ -83,6 +81,8 @@ class RealBackend:
     """daprd, Dapr Scheduler, Kafka and PostgreSQL, each a process of its own."""
 
     name = "real"
+    # How long what is killed and started again is away: a scheduler's lease in its own store outlives it.
+    restart_seconds = 25
 
     def __init__(self, say):
         lacking = real_stack.missing(need_maven=False)
@@ -147,6 +147,14 @@ class RealBackend:
                                      token=TOKEN, app_token=APP_TOKEN, env=self.env)
         return Side(process, True)
 
+    def stop_sidecars(self, sides):
+        """All of them at once."""
+        for side in sides:
+            if side.process.is_alive():
+                side.process.process.terminate()
+        for side in sides:
+            side.stop()
+
     def kill_broker(self):
         self.stack.kafka.kill()
 
@@ -158,24 +166,6 @@ class RealBackend:
 
     def start_scheduler(self):
         self.stack.scheduler.start()
-
-
-class EmbeddedBackend:
-    """`todod --role=sidecar`, where everything is tables of one PostgreSQL."""
-
-    name = "embedded"
-
-    def __init__(self, say):
-        binary = os.path.join(ROOT, "build", "release", "todod")
-        if not os.path.exists(binary):
-            raise Unavailable("build/release/todod is not built")
-        roles = subprocess.run([binary, "--list-roles"], text=True, stdout=subprocess.PIPE, check=False).stdout
-        if "sidecar" not in roles.split():
-            raise Unavailable("todod has no --role=sidecar yet")
-        raise Unavailable("this fixture does not start `todod --role=sidecar` yet")
-
-
-BACKENDS = {b.name: b for b in (RealBackend, EmbeddedBackend)}
 
 
 def sweep(directory):

@@ -313,3 +313,9 @@ def ops(daemon, path):
         return response.status, response.read().decode("utf-8")
     finally:
         connection.close()
+
+
+def metrics(daemon):
+    """{name with its labels: value}"""
+    lines = [line for line in ops(daemon, "/metrics")[1].splitlines() if line[:1] not in ("#", "")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -60,6 +60,7 @@ def wait_until(what, condition, seconds=START_SECONDS, every=0.01):
 class Daemon:
     role = "chat-api"  # in each line of its log
     argument = None  # to --role; its role
+    popen = staticmethod(subprocess.Popen)
 
     def __init__(self, directory, config, binary=BINARY, env=None):
         os.makedirs(directory, exist_ok=True)
@@ -79,8 +80,8 @@ class Daemon:
             os.fchmod(f.fileno(), 0o600)
             f.writelines(f"{key} = {value}\n" for key, value in self.config.items())
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen([self.binary, f"--role={self.argument or self.role}", f"--config={config_path}"], stdout=out,
-                                            stderr=err, stdin=subprocess.DEVNULL, env=clean_env(self.env))
+            self.process = self.popen([self.binary, f"--role={self.argument or self.role}", f"--config={config_path}"], stdout=out,
+                                      stderr=err, stdin=subprocess.DEVNULL, env=clean_env(self.env))
         self.ops_port = self.wait_port("ops")
         if wait:
             self.wait_ready()

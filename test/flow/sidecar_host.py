@@ -10,6 +10,7 @@ import time
 import urllib.parse
 
 import process
+from api_client import metrics
 
 Answer = collections.namedtuple("Answer", "status headers body")
 
@@ -186,11 +187,7 @@ class Sidecar(process.Daemon):
         return self
 
     def metrics(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.ops_port, timeout=30)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[:1] not in ("#", "")}
+        return metrics(self)
 
 
 def make_writable(directory):

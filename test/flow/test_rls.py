@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row security: what the database itself does not let a service see or change, whatever its SQL says."""
 import hashlib
+import json
 import re
 import threading
 
@@ -8,7 +9,7 @@ import psycopg2
 import pytest
 
 from database import COUNTED, connect, url_of
-from process import BINARY
+from process import BINARY, run
 
 # Tables without a user: nothing of theirs is anybody's.
 COMMON_TABLES = {"migrations", "outbox_leases", "outbox_relays", "leases", "audit_checkpoints", "dead_letters",
@@ -163,6 +164,22 @@ def test_what_the_sweeper_may_not_do(database, victims, sql):
                 cursor.execute(sql)
     finally:
         with_rights.close()
+def test_roles_of_the_database_are_those_described(database):
+    """
+    Each role that migrations give rights to belongs to one role of the binary, which names it, and whose URL is a secret; but
+    for that of the relay, which each that writes events has.
+    """
+    described = {}
+    for name in (line.split("\t")[0] for line in run("--list-roles").stdout.splitlines()):
+        role = json.loads(run(f"--role={name}", "--describe").stdout)
+        secret = {k["name"] for k in role["configuration"] if k["secret"]}
+        assert ("database" in role["needs"]) == bool(role["database_roles"])
+        for d in role["database_roles"]:
+            assert d["key"] in secret and (d["role"] not in described or d["role"] == "todod_relay")
+            described[d["role"]] = name
+    granted = {row[0] for row in database.rows("""SELECT grantee FROM information_schema.role_table_grants
+        WHERE table_schema IN ('todod', 'sidecar') AND grantee <> 'postgres'""")}
+    assert granted == set(described)
 
 
 def test_statements_without_where_see_one_user(api, daemon, connect_api, database, as_user):

@@ -7,23 +7,29 @@ A real Dapr and a real Kafka on loopback, without containers:
   test/tools/real_stack.py versions                  what it is made of
   test/tools/real_stack.py topics BROKERS [FLAG...]  makes the topics of dapr-components/topics on a broker
   test/tools/real_stack.py up                        broker and scheduler until Ctrl-C; prints how to reach them
+  test/tools/real_stack.py sidecars DIR CONFIG       until SIGTERM, in the place of `todod --role=sidecar --config=CONFIG`:
+                                                     the same apps, ports, tokens and secrets; starts again what dies
 
 The programs are built once for each state of test/tools/dapr and test/tools/kafka, into
 ~/.cache/todod/real-stack/. Every process belongs to the one that started it and ends with it, even by SIGKILL; data
 and logs are in the directory given to Stack, one log for each process.
 """
 import base64
+import concurrent.futures
 import ctypes
 import fcntl
 import glob
 import hashlib
+import http.server
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -34,13 +40,22 @@ DAPR = os.path.join(ROOT, "test", "tools", "dapr")
 KAFKA = os.path.join(ROOT, "test", "tools", "kafka")
 PG = os.path.join(ROOT, "scripts", "pg.sh")
 TOPICS = os.path.join(ROOT, "dapr-components", "topics")
+COMPONENTS = os.path.join(ROOT, "dapr-components", "local")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "todod", "real-stack")
 PROGRAMS = ["daprd", "scheduler", "sentry", "topics"]
 BUILDS_KEPT = 4
 START_SECONDS = 120
+DEATHS_MAX = 5  # of one process within a minute, before giving up
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
+SPAWNER = concurrent.futures.ThreadPoolExecutor(1, "spawner")
+
+
+# daprd asks the app each second, and after two failures delivers nothing until it is well again: found before the retries of
+# an event that meets no app are used up.
+APP_HEALTH_FLAGS = ("--enable-app-health-check", "--app-health-check-path", "/healthz", "--app-health-probe-interval", "1",
+                    "--app-health-threshold", "2")
 
 
 class Missing(Exception):
@@ -154,14 +169,21 @@ def build(say=print):
 # ---- processes ----
 
 def free_ports(count):
-    """Ports nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """
+    Ports nobody has now, and nobody gets as the near end of a connection: they can be listened on again after a kill.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        end = int(f.read().split()[0])
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(10240, end)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.add(port)
+    return list(ports)
 
 
 def listens(port):
@@ -185,6 +207,14 @@ def end_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def spawn(*args, **kwargs):
+    """
+    subprocess.Popen, of a process that ends with this one, even by SIGKILL. The kernel ends it with the thread that
+    started it: so that is one which lives as long as this process.
+    """
+    return SPAWNER.submit(subprocess.Popen, *args, preexec_fn=end_with_parent, **kwargs).result()
+
+
 class Process:
     """One program that can be started again and again on the same data and ports."""
 
@@ -200,9 +230,8 @@ class Process:
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
             # A session of its own: Ctrl-C reaches the one who started it, who then stops this.
-            self.process = subprocess.Popen(self.argv, cwd=self.directory, stdout=log, stderr=log, start_new_session=True,
-                                            stdin=subprocess.DEVNULL, env={**clean_env(), **self.env},
-                                            preexec_fn=end_with_parent)
+            self.process = spawn(self.argv, cwd=self.directory, stdout=log, stderr=log, start_new_session=True,
+                                 stdin=subprocess.DEVNULL, env={**clean_env(), **self.env})
         with open(os.path.join(self.directory, f"{self.name}.pid"), "w", encoding="utf-8") as f:
             f.write(f"{self.process.pid}\n")
         if wait:
@@ -218,6 +247,10 @@ class Process:
                 raise RuntimeError(f"{self.name} was not ready after {START_SECONDS} s:\n{self.tail()}")
             time.sleep(0.05)
 
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 
@@ -229,9 +262,17 @@ class Process:
             self.process.wait(STOP_SECONDS)
 
     def stop(self):
-        if not self.is_alive():
+        self.terminate()
+        self.wait_stopped()
+
+    def terminate(self):
+        """Once: daprd takes a second SIGTERM as an order to end at once."""
+        if self.is_alive():
+            self.process.terminate()
+
+    def wait_stopped(self):
+        if self.process is None:
             return
-        self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -282,10 +323,12 @@ class Stack:
     """
     Broker, certificate authority and scheduler, then sidecars by sidecar(). A context manager that stops all of it.
     Sidecars know each other by certificates, as in a cluster: access control is about nobody without them.
+    keep: what records, jobs and certificates the directory has from before are used again.
     """
 
-    def __init__(self, directory, say=print):
+    def __init__(self, directory, say=print, keep=False):
         self.directory = os.path.abspath(directory)
+        self.keep = keep
         self.cache = build(say)
         self.sidecars = []
         self.kafka = self.scheduler = self.sentry = None
@@ -301,20 +344,33 @@ class Stack:
         self.stop()
 
     def start(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
-        os.makedirs(self.directory, mode=0o700)
+        if not self.keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        self.forget_last_run()
         self.kafka = self.make_kafka().start(wait=False)
         self.sentry = self.make_sentry().start()
         self.scheduler = self.make_scheduler().start()
         self.kafka.wait_ready()
         return self
 
+    def forget_last_run(self):
+        """Where sidecars find each other, with those that were killed; and what the scheduler was known by."""
+        for path in glob.glob(f"{self.directory}/names.db*"):
+            os.remove(path)
+        for path in glob.glob(f"{self.directory}/*-scheduler-identity"):
+            shutil.rmtree(path)
+
+    def processes(self):
+        return [p for p in (*self.sidecars, self.scheduler, self.sentry, self.kafka) if p is not None]
+
     def stop(self):
         """Sidecars first, so that they leave their groups while there is a broker to leave."""
         for sidecar in self.sidecars:
-            if sidecar.is_alive():
-                sidecar.process.terminate()
-        for process in [*self.sidecars, self.scheduler, self.sentry, self.kafka]:
+            sidecar.terminate()
+        for sidecar in self.sidecars:
+            sidecar.wait_stopped()
+        for process in (self.scheduler, self.sentry, self.kafka):
             if process is not None:
                 process.stop()
 
@@ -327,17 +383,21 @@ class Stack:
         properties = os.path.join(self.directory, "server.properties")
         with open(properties, "w", encoding="utf-8") as f:
             f.write(SERVER_PROPERTIES.format(broker=broker, controller=controller, directory=self.directory))
+        if not os.path.exists(f"{self.directory}/kafka-data/meta.properties"):
+            self.format_storage(properties)
+        self.brokers = f"127.0.0.1:{broker}"
+        return Process("kafka", self.java("kafka.Kafka", properties), self.directory, ready=lambda: listens(broker))
+
+    def format_storage(self, properties):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         with open(os.path.join(self.directory, "kafka-format.log"), "wb") as log:
             subprocess.run(self.java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", properties),
                            check=True, stdout=log, stderr=log)
-        self.brokers = f"127.0.0.1:{broker}"
-        return Process("kafka", self.java("kafka.Kafka", properties), self.directory, ready=lambda: listens(broker))
 
     def make_sentry(self):
         port, health, metrics = free_ports(3)
         credentials = os.path.join(self.directory, "certificates")
-        os.makedirs(credentials, mode=0o700)
+        os.makedirs(credentials, mode=0o700, exist_ok=True)
         self.sentry_address = f"127.0.0.1:{port}"
         self.anchors = os.path.join(credentials, "ca.crt")
         configuration = os.path.join(self.directory, "sentry.yaml")
@@ -354,7 +414,7 @@ class Stack:
     def make_scheduler(self):
         port, health, metrics, client, peer = free_ports(5)
         data = os.path.join(self.directory, "scheduler-data")
-        os.makedirs(data, mode=0o700)
+        os.makedirs(data, mode=0o700, exist_ok=True)
         self.scheduler_address = f"127.0.0.1:{port}"
         return Process("scheduler", [
             f"{self.cache}/bin/scheduler", "--listen-address=127.0.0.1", f"--port={port}",
@@ -366,8 +426,11 @@ class Stack:
             f"--identity-directory-write={self.directory}/scheduler-identity",
         ], self.directory, {"NAMESPACE": "default"}, ready=lambda: http_status(f"http://127.0.0.1:{health}/healthz") == 200)
 
-    def topics(self, table):
-        """Makes the topics of a table as in dapr-components/topics."""
+    def topics(self, table=None):
+        """Makes the topics of a table as in dapr-components/topics, which is the one unless another is given."""
+        if table is None:
+            with open(TOPICS, encoding="utf-8") as f:
+                table = f.read()
         done = subprocess.run([f"{self.cache}/bin/topics", "-brokers", self.brokers], input=table, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode:
@@ -380,15 +443,22 @@ class Stack:
         self.sidecars.append(made)
         return made
 
+    def role_sidecar(self, role, app_port, statestore_url, secrets_file, **options):
+        """The sidecar of a role of todod, with dapr-components/local as it stands. Not started yet."""
+        env = {"KAFKA_BROKERS": self.brokers, "SECRETS_FILE": secrets_file, "STATESTORE_URL": statestore_url}
+        return self.sidecar(role, app_port, COMPONENTS, os.path.join(COMPONENTS, "config", f"{role}.yaml"), env=env,
+                            flags=APP_HEALTH_FLAGS, **options)
+
 
 class Sidecar(Process):
     """daprd beside an app. url is its API; app_port None: no app."""
 
     def __init__(self, stack, app_id, app_port, resources, config, name=None, token=None, app_token=None, env=None,
-                 flags=()):
+                 flags=(), http_port=None):
         self.app_id = app_id
         self.token = token
-        self.http_port, grpc, internal, public, metrics, profile = free_ports(6)
+        free_port, grpc, internal, public, metrics, profile = free_ports(6)
+        self.http_port = http_port or free_port
         self.url = f"http://127.0.0.1:{self.http_port}"
         argv = [
             f"{stack.cache}/bin/daprd", "--app-id", app_id, "--log-as-json",
@@ -422,13 +492,77 @@ class Sidecar(Process):
 
 def up():
     with Stack(os.path.join(ROOT, ".run", "real-stack", "up")) as stack:
-        with open(TOPICS, encoding="utf-8") as f:
-            print(stack.topics(f.read()), end="")
+        print(stack.topics(), end="")
         print(f"real stack: brokers {stack.brokers}, scheduler {stack.scheduler_address}, programs {stack.cache}, "
               f"logs {stack.directory}; Ctrl-C stops it", flush=True)
         while stack.kafka.is_alive() and stack.scheduler.is_alive():
             time.sleep(1)
         raise RuntimeError("the broker or the scheduler ended; see the logs")
+
+
+def read_config(path):
+    """KEY = VALUE a line, as todod reads them."""
+    with open(path, encoding="utf-8") as f:
+        pairs = [line.split("=", 1) for line in f if line.strip() and not line.startswith("#")]
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def read_token(config, role, kind):
+    with open(os.path.join(config["sidecar.token_dir"], f"{role}.{kind}-token"), encoding="ascii") as f:
+        return f.read().strip()
+
+
+def make_sidecars(stack, config):
+    """One for each instance of an app in sidecar.apps: ID=API-PORT:ADDRESS:PORT, ..."""
+    for number, entry in enumerate(config["sidecar.apps"].split(",")):
+        role, _, where = entry.strip().partition("=")
+        api_port, _, address = where.partition(":")
+        name = role if all(s.app_id != role for s in stack.sidecars) else f"{role}-{number}"
+        stack.role_sidecar(role, int(address.rpartition(":")[2]), config["database.url"], config["sidecar.secrets_file"],
+                           name=name, token=read_token(config, role, "api"), app_token=read_token(config, role, "app"),
+                           http_port=int(api_port))
+
+
+def serve_readiness(stack, port):
+    """GET /readyz, as a role of todod has it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            is_ready = self.path == "/readyz" and all(p.is_alive() and p.is_ready() for p in stack.processes())
+            self.send_response(200 if is_ready else 503)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def keep_running(processes):
+    """Until somebody stops it: what dies is started again."""
+    deaths = {p.name: [] for p in processes}
+    while True:
+        for dead in (p for p in processes if not p.is_alive()):
+            now = time.monotonic()
+            deaths[dead.name] = [*(at for at in deaths[dead.name] if now - at < 60), now]
+            if len(deaths[dead.name]) == DEATHS_MAX:
+                raise RuntimeError(f"{dead.name} ended {DEATHS_MAX} times within a minute:\n{dead.tail()}")
+            print(f"{dead.name} ended with {dead.process.returncode}; starting it again", flush=True)
+            time.sleep(1)
+            dead.start(wait=False)
+        time.sleep(0.2)
+
+
+def sidecars(directory, config_path):
+    config = read_config(config_path)
+    with Stack(directory, keep=True) as stack:
+        stack.topics()
+        make_sidecars(stack, config)
+        serve_readiness(stack, int(config["ops.port"]))
+        for sidecar in stack.sidecars:
+            sidecar.start(wait=False)
+        print(f"{', '.join(versions())}; logs and data in {stack.directory}", flush=True)
+        keep_running(stack.processes())
 
 
 def main(arguments):
@@ -445,6 +579,8 @@ def main(arguments):
                 return subprocess.run([program, "-brokers", *arguments[1:]], stdin=table, check=False).returncode
         elif command == "up":
             up()
+        elif command == "sidecars" and len(arguments) == 3:
+            sidecars(*arguments[1:])
         else:
             print(__doc__.strip(), file=sys.stderr)
             return 64

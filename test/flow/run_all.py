@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/run-all.sh as a process, in a checkout that is built already, and the lines it prints."""
+import os
+import random
+import signal
+import socket
+import subprocess
+
+from process import ROOT, wait_until
+
+READY_SECONDS = 240
+OFFSETS = [role + kind for role in (0, 4, 10) for kind in (0, 100, 200, 300)]
+
+
+def is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port():
+    """One that is free with all that move with it."""
+    for _ in range(100):
+        port = random.randrange(10240, 32000)
+        if all(is_free(port + offset) for offset in OFFSETS):
+            return port
+    raise AssertionError("no free ports")
+
+
+def make_checkout(path, *names):
+    """The binary, what is named, and a `make` that finds nothing to do."""
+    assert os.path.exists(os.path.join(ROOT, "build", "release", "todod")), "not built: make"
+    for name in ("scripts", "build", *names):
+        os.symlink(os.path.join(ROOT, name), path / name)
+    (path / "bin").mkdir()
+    make = path / "bin" / "make"
+    make.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    make.chmod(0o755)
+    return path
+
+
+def heed_interrupts():
+    """Whoever runs the tests in the background has them ignore SIGINT, and no shell can trap what it was told to ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+class RunAll:
+    def __init__(self, checkout, port, stack="embedded"):
+        self.checkout, self.port = checkout, port
+        self.run = checkout / ".run" / ("" if stack == "embedded" else stack)
+        self.env_file = self.run / "env"
+        self.out = checkout / "out"
+        env = {k: v for k, v in os.environ.items() if not k.startswith("TODOD_")}
+        env.update(PATH=f"{checkout / 'bin'}:{env['PATH']}", TODOD_PORT=str(port))
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen(["/bin/bash", str(checkout / "scripts" / "run-all.sh"), stack], env=env, stdout=out,
+                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=heed_interrupts)
+
+    def output(self):
+        return self.out.read_text(encoding="utf-8")
+
+    def ready(self):
+        def look():
+            assert self.process.poll() is None, self.output()
+            return self.env_file.exists() and "Ctrl-C" in self.output()
+        wait_until("ready", look, READY_SECONDS)
+        return dict(line.split("=", 1) for line in self.env_file.read_text(encoding="utf-8").splitlines())
+
+    def interrupt(self):
+        """Ctrl-C: to the whole foreground process group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(300)
+
+    def remove(self):
+        """With its database."""
+        if self.process.poll() is None:
+            self.interrupt()
+        subprocess.run([os.path.join(ROOT, "scripts", "pg.sh"), "remove", str(self.run / "pg")], check=False)
+
+
+def paste(line):
+    """(status, headers, body) of a curl line as printed."""
+    done = subprocess.run(["/bin/sh", "-c", line], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
+    status, *headers = head.split("\n")
+    return int(status.split()[1]), {h.split(": ")[0].lower(): h.split(": ", 1)[1] for h in headers}, body
