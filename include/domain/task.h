@@ -114,7 +114,8 @@ const struct tz *task_tz(const struct task *t);
 
 /* Of an instant, itself; of a day, the midnight after it. */
 int64_t task_date_overdue_us(const struct task_date *d, const struct tz *tz);
-/* So many minutes before the task is due by the clock's reading; a day counts as due at 09:00. */
+/* So many minutes before the task is due by the clock's reading; a day counts as due at 09:00. No
+ * earlier than there are times to show. */
 int64_t task_date_before_us(const struct task_date *d, int64_t minutes, const struct tz *tz);
 
 /*

@@ -5,10 +5,6 @@
 #include "store/inbox.h"
 #include "inbox_private.h"
 
-#define STRINGIFY_(n) #n
-#define STRINGIFY(n) STRINGIFY_(n)
-#define EXPIRE_MAX 10000
-
 static const struct db_statement NOTE = {
 	"inbox_note",
 	"INSERT INTO todod.processed_events (consumer, event_id) VALUES (" INBOX_CONSUMER
@@ -19,8 +15,9 @@ static const struct db_statement EXPIRE = {
 	"inbox_expire",
 	"DELETE FROM todod.processed_events WHERE ctid = ANY(ARRAY(SELECT ctid "
 	"FROM todod.processed_events WHERE processed_at < now() - $1 * interval '1 day' "
-	"LIMIT " STRINGIFY(EXPIRE_MAX) "))", 1,
-	};
+	"LIMIT 10000))",
+	1,
+};
 
 static FIBER int run(struct db *db, const struct db_statement *statement,
 		     const struct db_param *params, int64_t *ret_n, struct err *reterr)

@@ -12,8 +12,5 @@
 	"i AS (INSERT INTO todod.processed_events (consumer, event_id) SELECT " INBOX_CONSUMER \
 	", " event_id " FROM " source " WHERE " event_id " IS NOT NULL "                       \
 	"ON CONFLICT DO NOTHING RETURNING 1)"
-#define INBOX_HAS(event_id)                                                                   \
-	"EXISTS (SELECT FROM todod.processed_events WHERE consumer = " INBOX_CONSUMER " AND " \
-	"event_id = " event_id ")"
 
 #endif

@@ -17,12 +17,12 @@
 /* $1 user, $2 task, $3 event. */
 static const struct db_statement FACTS = {
 	"recurring_facts",
-	"SELECT now(), " INBOX_HAS(
-		"$3") ", EXISTS (SELECT FROM todod.unsettled_tasks "
-		      "WHERE user_id = $1 AND task_id = $2), coalesce((SELECT c.tasks "
-		      "FROM todod.user_counters c WHERE c.user_id = $1), 0), EXISTS (SELECT FROM todod.tasks d "
-		      "JOIN todod.tasks n ON n.user_id = d.user_id AND n.series_id = d.series_id "
-		      "AND n.occurrence = d.occurrence + 1 WHERE d.user_id = $1 AND d.id = $2)",
+	"SELECT now(), EXISTS (SELECT FROM todod.processed_events WHERE consumer = " INBOX_CONSUMER
+	" AND event_id = $3), EXISTS (SELECT FROM todod.unsettled_tasks WHERE user_id = $1 "
+	"AND task_id = $2), coalesce((SELECT c.tasks FROM todod.user_counters c "
+	"WHERE c.user_id = $1), 0), EXISTS (SELECT FROM todod.tasks d "
+	"JOIN todod.tasks n ON n.user_id = d.user_id AND n.series_id = d.series_id "
+	"AND n.occurrence = d.occurrence + 1 WHERE d.user_id = $1 AND d.id = $2)",
 	3,
 };
 /* Nobody but recurrer wrote it, and the task does not stand for it any more. */
@@ -105,28 +105,24 @@ int recurring_read_wait(struct db *db, struct arena *arena, const struct recurri
 
 /* $15 to $37 the row, $38 created_at, $39 quota, $40 the task before, $41 its version, $42 event,
  * $43 keys of tags, $44 to $52 reminders. */
+#define EVENT_OF_MAKE INBOX_TAKE("q", "$42")
 static const struct db_statement MAKE = {
 	"recurring_make",
 	"WITH p AS (SELECT d.user_id FROM todod.tasks d WHERE d.user_id = $1 AND d.id = $40 "
 	"AND d.version = $41 AND d.completed FOR UPDATE), "
 	"q AS (SELECT c.user_id FROM todod.user_counters c JOIN p ON p.user_id = c.user_id "
-	"WHERE c.user_id = $1 AND c.tasks < $39 FOR UPDATE OF c), " INBOX_TAKE(
-		"q",
-		"$42") ", "
-		       "s AS (DELETE FROM todod.unsettled_tasks u USING q WHERE u.user_id = $1 "
-		       "AND u.task_id = $40 AND ($42 IS NULL OR EXISTS (SELECT FROM i)) RETURNING u.user_id), "
-		       "w AS (UPDATE todod.user_counters c SET tasks = c.tasks + 1 FROM s "
-		       "WHERE c.user_id = s.user_id AND c.user_id = $1 RETURNING c.user_id), "
-		       "t AS (INSERT INTO todod.tasks (user_id, id, created_at, " TASK_ROW_COLUMNS
-		       ") "
-		       "SELECT w.user_id, $15, $38, " TASK_ROW_VALUES
-		       " FROM w RETURNING user_id, id), "
-		       "it AS (INSERT INTO todod.task_tags (user_id, key, task_id) SELECT t.user_id, k, t.id "
-		       "FROM t, unnest($43) k), "
-		       "ir AS (INSERT INTO todod.reminders (user_id, task_id, " TASK_REMINDER_COLUMNS
-		       ") "
-		       "SELECT t.user_id, t.id, n.* FROM t, unnest($44, $45, $46, $47, $48, $49, $50, $51, $52) n)" CHANGE_OUTBOX(
-			       "t"),
+	"WHERE c.user_id = $1 AND c.tasks < $39 FOR UPDATE OF c), " EVENT_OF_MAKE ", "
+	"s AS (DELETE FROM todod.unsettled_tasks u USING q WHERE u.user_id = $1 "
+	"AND u.task_id = $40 AND ($42 IS NULL OR EXISTS (SELECT FROM i)) RETURNING u.user_id), "
+	"w AS (UPDATE todod.user_counters c SET tasks = c.tasks + 1 FROM s "
+	"WHERE c.user_id = s.user_id AND c.user_id = $1 RETURNING c.user_id), "
+	"t AS (INSERT INTO todod.tasks (user_id, id, created_at, " TASK_ROW_COLUMNS ") "
+	"SELECT w.user_id, $15, $38, " TASK_ROW_VALUES " FROM w RETURNING user_id, id), "
+	"it AS (INSERT INTO todod.task_tags (user_id, key, task_id) SELECT t.user_id, k, t.id "
+	"FROM t, unnest($43) k), "
+	"ir AS (INSERT INTO todod.reminders (user_id, task_id, " TASK_REMINDER_COLUMNS ") "
+	"SELECT t.user_id, t.id, n.* FROM t, "
+	"unnest($44, $45, $46, $47, $48, $49, $50, $51, $52) n)" CHANGE_OUTBOX("t"),
 	TASK_ROW_PARAMS_END + 15,
 };
 /* $15 id, $16 its version, $17 when, $18 the task before, $19 its version. */
@@ -143,13 +139,13 @@ static const struct db_statement TAKE_BACK = {
 	CHANGE_PARAMS + 5,
 };
 /* $1 user, $2 task, $3 its version, $4 event. */
+#define EVENT_OF_SETTLE INBOX_TAKE("p", "$4")
 static const struct db_statement SETTLE = {
 	"recurring_settle",
 	"WITH p AS (SELECT d.user_id FROM todod.tasks d WHERE d.user_id = $1 AND d.id = $2 "
-	"AND d.version = $3 FOR UPDATE), " INBOX_TAKE(
-		"p", "$4") ", "
-			   "s AS (DELETE FROM todod.unsettled_tasks u USING p WHERE u.user_id = $1 "
-			   "AND u.task_id = $2) SELECT count(*) FROM p",
+	"AND d.version = $3 FOR UPDATE), " EVENT_OF_SETTLE ", "
+	"s AS (DELETE FROM todod.unsettled_tasks u USING p WHERE u.user_id = $1 "
+	"AND u.task_id = $2) SELECT count(*) FROM p",
 	4,
 };
 static const struct db_statement POSTPONE = {

@@ -11,30 +11,28 @@
 #include <errno.h>
 
 /* $1 user, $2 task, $3 reminder, $4 its version, $5 event, $6 seconds. */
+#define EVENT_OF_TRIGGERED INBOX_TAKE("p", "$5")
 static const struct db_statement TRIGGERED = {
 	"reminder_triggered",
-	"WITH p AS (SELECT 1), " INBOX_TAKE(
-		"p",
-		"$5") " UPDATE todod.reminders r "
-		      "SET status = 1, triggers = 1, retry_at = now() + $6 * interval '1 second' FROM i "
-		      "WHERE r.user_id = $1 AND r.task_id = $2 AND r.id = $3 AND r.version = $4 "
-		      "AND r.status IN (0, 2)",
+	"WITH p AS (SELECT 1), " EVENT_OF_TRIGGERED " UPDATE todod.reminders r "
+	"SET status = 1, triggers = 1, retry_at = now() + $6 * interval '1 second' FROM i "
+	"WHERE r.user_id = $1 AND r.task_id = $2 AND r.id = $3 AND r.version = $4 "
+	"AND r.status IN (0, 2)",
 	6,
 };
 /* $15 task, $16 its new version, $17 the one before, $18 when, $19 reminder, $20 its version,
  * $21 status, $22 sent_at, $23 tries that failed, $24 error, $25 retry_at, $26 event. */
+#define EVENT_OF_OUTCOME INBOX_TAKE("p", "$26")
 static const struct db_statement OUTCOME = {
 	"reminder_outcome",
 	"WITH p AS (SELECT d.user_id FROM todod.tasks d WHERE d.user_id = $1 AND d.id = $15 "
-	"AND d.version = $17 FOR UPDATE), " INBOX_TAKE(
-		"p",
-		"$26") ", "
-		       "t AS (UPDATE todod.tasks d SET version = $16, updated_at = $18 FROM i "
-		       "WHERE d.user_id = $1 AND d.id = $15 RETURNING d.user_id, d.id), "
-		       "r AS (UPDATE todod.reminders r SET status = $21, sent_at = $22, retry_count = $23, "
-		       "last_error = $24, retry_at = $25, triggers = 0 FROM t WHERE r.user_id = t.user_id "
-		       "AND r.user_id = $1 AND r.task_id = t.id AND r.id = $19 AND r.version = $20)" CHANGE_OUTBOX(
-			       "t"),
+	"AND d.version = $17 FOR UPDATE), " EVENT_OF_OUTCOME ", "
+	"t AS (UPDATE todod.tasks d SET version = $16, updated_at = $18 FROM i "
+	"WHERE d.user_id = $1 AND d.id = $15 RETURNING d.user_id, d.id), "
+	"r AS (UPDATE todod.reminders r SET status = $21, sent_at = $22, retry_count = $23, "
+	"last_error = $24, retry_at = $25, triggers = 0 FROM t WHERE r.user_id = t.user_id "
+	"AND r.user_id = $1 AND r.task_id = t.id AND r.id = $19 "
+	"AND r.version = $20)" CHANGE_OUTBOX("t"),
 	CHANGE_PARAMS + 12,
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The index reminders_live has the live ones by time: the walk begins at the oldest and ends at
- * now. A page is picked before anything is joined to it, so that the plan does not depend on what
- * the server believes of the tables. A second is left to the job that comes at the exact time.
+ * now. A page is picked before anything is joined to it, and OFFSET and LIMIT keep the rest to one
+ * row at a time by an index, so that the plan does not depend on what the server believes of the
+ * tables. A second is left to the job that comes at the exact time.
  *
  * One that was triggered before is not triggered again while events of its user's reminders still
  * wait in the outbox: a broker that is away gets each once.
@@ -12,12 +13,10 @@
 
 #include <errno.h>
 
-#define STRINGIFY_(n) #n
-#define STRINGIFY(n) STRINGIFY_(n)
-/* The numbers of REMINDER_SWEEP_MAX and REMINDER_HOLD_S as SQL. */
-#define PAGE 1000
-#define HOLD 63
-_Static_assert(PAGE == REMINDER_SWEEP_MAX && HOLD == REMINDER_HOLD_S, "told twice");
+/* REMINDER_SWEEP_MAX and REMINDER_HOLD_S in SQL. */
+#define PAGE "1000"
+#define HOLD "'63 seconds'"
+_Static_assert(REMINDER_SWEEP_MAX == 1000 && REMINDER_HOLD_S == 63, "PAGE and HOLD say so");
 
 #define IS_DUE                                                                                  \
 	"r.status <= 2 AND r.remind_at <= now() - interval '1 second' AND (r.retry_at IS NULL " \
@@ -26,14 +25,15 @@ _Static_assert(PAGE == REMINDER_SWEEP_MAX && HOLD == REMINDER_HOLD_S, "told twic
 static const struct db_statement DUE = {
 	"reminder_due",
 	"WITH due AS MATERIALIZED (SELECT r.user_id, r.task_id, r.id, r.remind_at, r.channels, "
-	"r.version FROM todod.reminders r WHERE " IS_DUE " AND (r.triggers = 0 OR NOT EXISTS ("
-	"SELECT FROM todod.outbox o WHERE o.user_id = r.user_id AND o.topic = 'reminders')) "
-	"ORDER BY r.remind_at LIMIT " STRINGIFY(PAGE) ") "
-		      "SELECT d.user_id, d.task_id, d.id, d.remind_at, d.channels, d.version, t.title, t.due_at, "
-		      "t.due_day, t.time_zone, now() FROM due d JOIN todod.tasks t ON t.user_id = d.user_id "
-		      "AND t.id = d.task_id ORDER BY d.remind_at",
-		0,
-	};
+	"r.version FROM todod.reminders r WHERE " IS_DUE " AND (r.triggers = 0 OR (SELECT true "
+	"FROM todod.outbox o WHERE o.user_id = r.user_id AND o.topic = 'reminders' LIMIT 1) IS NULL) "
+	"ORDER BY r.remind_at LIMIT " PAGE ") "
+	"SELECT d.user_id, d.task_id, d.id, d.remind_at, d.channels, d.version, t.title, t.due_at, "
+	"t.due_day, t.time_zone, now() FROM due d, LATERAL (SELECT t.title, t.due_at, t.due_day, "
+	"t.time_zone FROM todod.tasks t WHERE t.user_id = d.user_id AND t.id = d.task_id OFFSET 0) t "
+	"ORDER BY d.remind_at",
+	0,
+};
 /* Arrays: $1 user, $2 task, $3 reminder, $4 its version, $5 event id, $6 partition, $7 event. */
 static const struct db_statement TRIGGER = {
 	"reminder_trigger",
@@ -43,14 +43,14 @@ static const struct db_statement TRIGGER = {
 	"AND r.task_id = e.task_id AND r.id = e.id AND r.version = e.version WHERE " IS_DUE
 	" FOR UPDATE OF r SKIP LOCKED), "
 	"u AS (UPDATE todod.reminders r SET status = 1, triggers = least(r.triggers + 1, 100), "
-	"retry_at = now() + interval '" STRINGIFY(HOLD) " seconds' * (1 << least(r.triggers, 4)) "
-		      "FROM due d WHERE r.user_id = d.user_id AND r.task_id = d.task_id AND r.id = d.id "
-		      "RETURNING r.user_id, r.task_id, r.id) "
-		      "INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
-		      "SELECT d.event_id, 'reminders', d.part, d.user_id, d.version, d.event FROM due d "
-		      "JOIN u ON u.user_id = d.user_id AND u.task_id = d.task_id AND u.id = d.id ORDER BY d.n",
-		7,
-	};
+	"retry_at = now() + interval " HOLD " * (1 << least(r.triggers, 4)) "
+	"FROM due d WHERE r.user_id = d.user_id AND r.task_id = d.task_id AND r.id = d.id "
+	"RETURNING r.user_id, r.task_id, r.id) "
+	"INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
+	"SELECT d.event_id, 'reminders', d.part, d.user_id, d.version, d.event FROM due d "
+	"JOIN u ON u.user_id = d.user_id AND u.task_id = d.task_id AND u.id = d.id ORDER BY d.n",
+	7,
+};
 
 enum {
 	COL_USER,

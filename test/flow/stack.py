@@ -99,6 +99,12 @@ class Stack:
 
     # ---- with relays ----
 
+    def publish(self, event, topic="reminders"):
+        """As a peer that publishes by itself."""
+        answer = self.sidecar.api("recurrer").publish(topic, event, content_type="application/cloudevents+json",
+                                                      query=f"metadata.partitionKey={event['partitionkey']}")
+        assert answer.status == 204, answer
+
     def records(self, user, topic="task-events"):
         """What was published of a user, in that order."""
         return [json.loads(bytes(body)) for (body,) in self.database.rows(
