@@ -230,6 +230,7 @@ docs: all ## write what in docs/ is made from the binary, a running service or i
 	@scripts/docs.sh $(B)/todod
 	@scripts/api_docs.py $(B)/todod
 	@scripts/data_model.py $(B)/todod
+	@scripts/tour.py
 
 score: ## dates and recurrences on CORPORA=DIR of JSON lines, beside libraries that are installed: test/score/score.py
 	@$(if $(CORPORA),,echo 'score: say where the corpora are: make score CORPORA=DIR' >&2; exit 64)

@@ -24,3 +24,4 @@ configuration() {
 }
 
 configuration > docs/configuration.md
+/usr/bin/python3 scripts/services.py "$binary" > docs/services.md

@@ -86,11 +86,18 @@ struct named_schema {
 	struct str (*json)(void);
 };
 
+/* Who a process is to PostgreSQL. A table ends with a NULL role. */
+struct database_role {
+	const char *role; /* as migrations make it */
+	const char *key;  /* the configuration key with the URL that logs in as it */
+};
+
 struct role {
 	const char *name, *summary;
 	unsigned needs;
-	unsigned default_port;		    /* ops is +100, dapr +200 */
-	const struct route *routes;	    /* ends with a NULL pattern */
+	const struct database_role *database_roles; /* NULL without NEED_DB */
+	unsigned default_port;			    /* ops is +100, dapr +200 */
+	const struct route *routes;		    /* ends with a NULL pattern */
 	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a
 					       NULL name; NULL: none */
 	const struct config_key *config;    /* NULL: none beyond app's */

@@ -35,6 +35,11 @@ struct log_context {
 	char trace_id[33]; /* W3C trace-context, 32 hex digits */
 };
 
+/* Take over what is fit for logs and headers: 1 to 128 visible ASCII characters, the trace of a W3C
+ * traceparent of version 00. False, and *ctx untouched, when it is not. */
+bool log_context_set_correlation_id(struct log_context *ctx, struct str id);
+bool log_context_set_trace(struct log_context *ctx, struct str traceparent);
+
 #define LOG_STR(field_name, value)                                          \
 	{                                                                   \
 		.type = LOG_FIELD_STR, .name = (field_name), .str = (value) \

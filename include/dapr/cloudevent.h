@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/str.h"
 
 struct cloudevent {
@@ -33,5 +34,14 @@ int cloudevent_parse(struct arena *arena, struct str body, struct cloudevent *re
  */
 int cloudevent_identity(struct arena *arena, const struct cloudevent *e,
 			uint8_t ret[SHA256_SIZE]) MUST_CHECK;
+
+/* What a log line says of an event: which it is, and the request that it is from. */
+struct cloudevent_ids {
+	struct str id, type; /* views of the body or strings in the arena */
+	struct log_context request;
+};
+
+/* As much as there is: what is no event, or too large for the arena, has empty ones. */
+void cloudevent_ids_read(struct arena *arena, struct str body, struct cloudevent_ids *ret);
 
 #endif

@@ -14,7 +14,7 @@ struct http_stream;
 /*
  * Sends the call and waits for the head of the answer, at most call->timeout_ms;
  * max_response_bytes counts for nothing. 0 with *ret, which is closed by the caller; otherwise as
- * http_client_wait.
+ * http_client_wait, also when the answer broke off before anybody could read of it.
  */
 FIBER int http_stream_open_wait(struct http_client *c, const struct http_call *call,
 				struct http_stream **ret, struct err *reterr) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "auditor_private.h"
 
 #include "base/log.h"
+#include "dapr/cloudevent.h"
 #include "store/dead_letters.h"
 #include "store/lease.h"
 
@@ -79,12 +80,18 @@ static size_t next_batch(const struct dead_letters *page, bool *taken,
 	return n;
 }
 
-static void log_replayed(struct auditor *a, const struct dead_letter *d, bool is_published)
+static void log_replayed(struct auditor *a, struct arena *arena, const struct dead_letter *d,
+			 bool is_published)
 {
+	struct cloudevent_ids ids;
+
 	metric_add(a->replayed, is_published);
+	cloudevent_ids_read(arena, d->body, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	log_info("dead_letter.replayed", LOG_STR("topic", d->topic),
 		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays + 1),
 		 LOG_BOOL("published", is_published));
+	log_context_swap(before);
 }
 
 /* What the broker could not take now stays due. */
@@ -112,7 +119,7 @@ static FIBER int publish_marked(struct auditor *a, struct arena *arena,
 		log_err(LOG_WARN, "dead_letter.refused", reterr);
 	for (size_t i = 0; i < n; i++) {
 		if (published[i] || is_refused)
-			log_replayed(a, batch[i], published[i]);
+			log_replayed(a, arena, batch[i], published[i]);
 		else
 			ids[n_back++] = batch[i]->id;
 	}

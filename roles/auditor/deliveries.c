@@ -145,9 +145,13 @@ FIBER int auditor_on_dead_letter(struct app *app, const struct delivery *d, stru
 	if (r < 0)
 		return r;
 	metric_add(a->letters, 1);
+	struct cloudevent_ids ids;
+	cloudevent_ids_read(d->arena, letter.body, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	log_warn("dead_letter.stored", LOG_STR("topic", letter.topic),
 		 LOG_STR("event_id", letter.event_id), LOG_BOOL("replayable", is_replayable),
 		 LOG_STR("reason", letter.reason));
+	log_context_swap(before);
 	return 0;
 }
 

@@ -157,10 +157,18 @@ static const struct cron CRONS[] = {
 	{ .name = NULL },
 };
 
+static const struct database_role DATABASE_ROLES[] = {
+	{ "todod_audit_writer", "database.url" },
+	{ "todod_audit_checker", "audit.checker_url" },
+	{ "todod_audit_eraser", "audit.eraser_url" },
+	{ .role = NULL },
+};
+
 const struct role ROLE_AUDITOR = {
 	.name = "auditor",
 	.summary = "what happened, for good, and dead letters",
 	.needs = NEED_DB | NEED_AUTH | NEED_DAPR,
+	.database_roles = DATABASE_ROLES,
 	.default_port = 8004,
 	.routes = NO_ROUTES,
 	.subscriptions = AUDITOR_SUBSCRIPTIONS,

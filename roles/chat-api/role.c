@@ -24,10 +24,17 @@ static void stop(struct app *app)
 	app_set_role_state(app, NULL);
 }
 
+static const struct database_role DATABASE_ROLES[] = {
+	{ "todod_api", "database.url" },
+	{ "todod_relay", "database.relay_url" },
+	{ .role = NULL },
+};
+
 const struct role ROLE_CHAT_API = {
 	.name = "chat-api",
 	.summary = "the task API",
 	.needs = NEED_DB | NEED_AUTH | WANT_DAPR,
+	.database_roles = DATABASE_ROLES,
 	.default_port = 8000,
 	.routes = CHAT_API_ROUTES,
 	.schemas = CHAT_API_SCHEMAS,

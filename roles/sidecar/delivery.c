@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "dapr/cloudevent.h"
 #include "wrap_private.h"
 
 #include <errno.h>
@@ -117,6 +118,15 @@ static bool prepare(struct try *t, struct arena *arena, const struct partition *
 	return t->body.p != NULL && set_headers(t, arena, p, m);
 }
 
+/* What is no event goes to those alone who take bytes. */
+static bool is_event(struct arena *arena, struct str body, struct err *reterr)
+{
+	static const struct json_field NONE[] = { JSON_FIELD_END };
+	enum json_state ignored = JSON_ABSENT;
+
+	return json_parse(arena, body, "record", NONE, &ignored, reterr) != -EINVAL;
+}
+
 /* Posts it once. *reterr says what went wrong, if anything did. */
 static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 				   const struct wish *wish, const struct message *m,
@@ -126,6 +136,8 @@ static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 	struct http_response response;
 	struct try t;
 
+	if (!wish->is_raw && !is_event(arena, m->body, reterr))
+		return VERDICT_POISON;
 	if (wish->path.p == NULL || wish->dead_letter.p == NULL ||
 	    !prepare(&t, arena, p, wish, m)) {
 		err_unavailable(reterr, 1, "out of memory");
@@ -149,12 +161,21 @@ static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 	return verdict;
 }
 
+/* Under the ids of the request that the event is from. */
 static void tell(enum log_level level, const char *msg, const struct partition *p,
-		 const struct message *m, const char *reason)
+		 struct arena *arena, const struct message *m, const char *reason)
 {
+	struct cloudevent_ids ids;
+
+	if (!log_enabled(level))
+		return;
+	cloudevent_ids_read(arena, m->body, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	LOG_AT(level, msg, LOG_CSTR("topic", p->consumer->topic->name),
 	       LOG_CSTR("group", p->consumer->group), LOG_I64("partition", p->number),
-	       LOG_I64("offset", m->pos), LOG_STR("key", m->key), LOG_CSTR("reason", reason));
+	       LOG_I64("offset", m->pos), LOG_STR("event_id", ids.id), LOG_STR("key", m->key),
+	       LOG_CSTR("reason", reason));
+	log_context_swap(before);
 }
 
 /* 0: it is there; else as topic_publish_wait. */
@@ -191,28 +212,28 @@ static FIBER int64_t step_wait(struct partition *p, struct arena *arena, const s
 		return -ECANCELED;
 	if (verdict == VERDICT_DONE) {
 		metric_add(c->delivered, 1);
-		tell(LOG_DEBUG, "sidecar.delivered", p, m, "");
+		tell(LOG_DEBUG, "sidecar.delivered", p, arena, m, "");
 		return 0;
 	}
 	if (p->instance != i)
 		return -EAGAIN;
 	if (verdict == VERDICT_RETRY && ++*tries < TRIES) {
 		metric_add(c->retried, 1);
-		tell(LOG_INFO, "sidecar.retried", p, m, err.text);
+		tell(LOG_INFO, "sidecar.retried", p, arena, m, err.text);
 		return TRY_AGAIN_MS;
 	}
 	if (mine.dead_letter.n == 0 && verdict == VERDICT_DROP) {
 		metric_add(c->dropped, 1);
-		tell(LOG_WARN, "sidecar.dropped", p, m, err.text);
+		tell(LOG_WARN, "sidecar.dropped", p, arena, m, err.text);
 		return 0;
 	}
 	if (mine.dead_letter.n == 0 || bury_wait(p, &mine, m, &err) < 0) {
 		metric_add(c->retried, 1);
-		tell(LOG_WARN, "sidecar.blocked", p, m, err.text);
+		tell(LOG_WARN, "sidecar.blocked", p, arena, m, err.text);
 		return BLOCKED_MS;
 	}
 	metric_add(c->dead, 1);
-	tell(LOG_WARN, "sidecar.dead", p, m, err.text);
+	tell(LOG_WARN, "sidecar.dead", p, arena, m, err.text);
 	return 0;
 }
 

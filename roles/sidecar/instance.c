@@ -122,7 +122,8 @@ static bool read_wish(struct instance *i, const struct wish_text *text, struct w
 	wish->is_raw = str_eq_nocase(text->metadata.raw.v, STR("true"));
 	wish->dead_letter = text->dead_letter.v;
 	wish->path = path_of(i, text);
-	if (!wish->is_replica && !str_eq(text->pubsub.v, s->pubsub))
+	if ((!wish->is_replica && !str_eq(text->pubsub.v, s->pubsub)) ||
+	    !settings_allow(s, i->settings->app, STR("components"), text->pubsub.v))
 		refuse_wish(i, text, "there is no such pub/sub component");
 	else if (!settings_allow(s, i->settings->app, STR("subscribe"), text->topic.v))
 		refuse_wish(i, text, "the app may not subscribe to this topic");

@@ -102,23 +102,17 @@ static const char **make_headers(struct call *c, const struct hosted *callee)
 	return list;
 }
 
-static bool is_dots(struct str segment)
+/* A path that leads elsewhere than it seems, also one whose slashes are encoded. */
+static bool has_dots(struct arena *arena, struct str path)
 {
-	char text[8];
+	char *text = arena_alloc(arena, path.n + 1);
+	ssize_t n = text != NULL ? http_percent_decode(path, false, text) : -ENOMEM;
+	struct str plain = { text, n > 0 ? (size_t)n : 0 }, segment;
 
-	if (segment.n > 6)
-		return false;
-	ssize_t n = http_percent_decode(segment, false, text);
-	return (n == 1 && text[0] == '.') || (n == 2 && text[0] == '.' && text[1] == '.');
-}
-
-/* A path that leads elsewhere than it seems. */
-static bool has_dots(struct str path)
-{
-	struct str segment;
-
-	while (str_split(&path, '/', &segment)) {
-		if (is_dots(segment))
+	if (n < 0)
+		return true;
+	while (str_split(&plain, '/', &segment)) {
+		if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
 			return true;
 	}
 	return false;
@@ -132,8 +126,9 @@ static struct instance *find_callee(struct call *c)
 	const struct hosted *app = host_app(c->host, id);
 	struct instance *i = app != NULL ? host_pick(c->host, app) : NULL;
 
-	if (has_dots(c->rest)) {
-		call_error(c, 400, "ERR_DIRECT_INVOKE", "the method path holds . or ..");
+	if (has_dots(c->arena, c->rest)) {
+		call_error(c, 400, "ERR_DIRECT_INVOKE",
+			   "the method path holds . or .., or cannot be decoded");
 		return NULL;
 	}
 	if (!settings_allow(s, (size_t)(c->caller->settings - s->apps), STR("invoke"), id)) {

@@ -69,7 +69,7 @@ FIBER void job_put(struct call *c)
 	if (n < 0) {
 		call_failure(c, 500, "DAPR_SCHEDULER_SCHEDULE_JOB");
 	} else if (n == 0) {
-		call_error(c, 409, "DAPR_SCHEDULER_JOB_ALREADY_EXISTS", "job %.*s already exists",
+		call_error(c, 409, "DAPR_SCHEDULER_SCHEDULE_JOB", "job %.*s already exists",
 			   STR_ARGS(job.name));
 	} else {
 		jobs_look(c->caller);

@@ -8,6 +8,8 @@
 #include "base/version.h"
 #include "topic_private.h"
 
+#include <stdio.h>
+
 enum { ANSWER_MAX_BYTES = 1024 * 1024 };
 
 static void put_component(struct json_out *o, struct str name, struct str type)
@@ -19,16 +21,25 @@ static void put_component(struct json_out *o, struct str name, struct str type)
 	json_end_object(o);
 }
 
+/* Of those that apps share, what this one sees. */
+static void put_shared(struct json_out *o, const struct call *c, struct str name, struct str type)
+{
+	const struct settings *s = c->host->settings;
+
+	if (settings_allow(s, (size_t)(c->caller->settings - s->apps), STR("components"), name))
+		put_component(o, name, type);
+}
+
 static void put_components(struct json_out *o, const struct call *c)
 {
 	const struct settings *s = c->host->settings;
 
 	json_key(o, STR("components"));
 	json_begin_array(o);
-	put_component(o, s->pubsub, STR("pubsub.embedded"));
-	put_component(o, s->replica_pubsub, STR("pubsub.embedded"));
-	put_component(o, s->state_store, STR("state.embedded"));
-	put_component(o, s->secret_store, STR("secretstores.embedded"));
+	put_shared(o, c, s->pubsub, STR("pubsub.embedded"));
+	put_shared(o, c, s->replica_pubsub, STR("pubsub.embedded"));
+	put_shared(o, c, s->state_store, STR("state.embedded"));
+	put_shared(o, c, s->secret_store, STR("secretstores.embedded"));
 	for (size_t i = 0; i < s->n_crons; i++) {
 		if (s->crons[i].app == (size_t)(c->caller->settings - s->apps))
 			put_component(o, s->crons[i].what, STR("bindings.cron"));
@@ -70,6 +81,21 @@ static void put_subscriptions(struct json_out *o, const struct settings *s,
 	json_end_array(o);
 }
 
+/* Jobs fire from within this process: it is always connected. */
+static void put_scheduler(struct json_out *o, const struct call *c)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(c->door->server));
+	json_key(o, STR("scheduler"));
+	json_begin_object(o);
+	json_key(o, STR("connected_addresses"));
+	json_begin_array(o);
+	json_str(o, str_from(address));
+	json_end_array(o);
+	json_end_object(o);
+}
+
 void metadata_get(struct call *c)
 {
 	const struct instance *i = own_instance(c);
@@ -95,6 +121,7 @@ void metadata_get(struct call *c)
 	json_key_str(&o, STR("protocol"), STR("http"));
 	json_key_bool(&o, STR("healthy"), i != NULL && i->is_healthy);
 	json_end_object(&o);
+	put_scheduler(&o, c);
 	json_end_object(&o);
 	call_json(c, 200, body, NULL, 0);
 }

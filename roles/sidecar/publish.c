@@ -5,6 +5,8 @@
 #include "api_private.h"
 
 #include "base/json.h"
+#include "base/log.h"
+#include "dapr/cloudevent.h"
 #include "slice_private.h"
 #include "topic_private.h"
 #include "wrap_private.h"
@@ -19,30 +21,54 @@ enum {
 	FAILURES_MAX_BYTES = 1024 * 1024,
 };
 
-/* The topic that may be published to; NULL: answered. */
-static struct topic *find_topic(struct call *c)
+/* Whether the caller may publish there; false: answered. */
+static bool may_publish(struct call *c)
 {
 	const struct settings *s = c->host->settings;
 	struct str pubsub = c->segments[0], name = c->segments[1];
-	struct topic *topic = NULL;
+	size_t app = (size_t)(c->caller->settings - s->apps);
 
-	if (!str_eq(pubsub, s->pubsub) && !str_eq(pubsub, s->replica_pubsub)) {
+	if ((!str_eq(pubsub, s->pubsub) && !str_eq(pubsub, s->replica_pubsub)) ||
+	    !settings_allow(s, app, STR("components"), pubsub)) {
 		call_error(c, 404, "ERR_PUBSUB_NOT_FOUND", "pubsub %.*s is not found",
 			   STR_ARGS(pubsub));
-		return NULL;
+		return false;
 	}
-	size_t app = (size_t)(c->caller->settings - s->apps);
 	if (!settings_allow(s, app, STR("publish"), name)) {
 		call_error(c, 403, "ERR_PUBSUB_FORBIDDEN",
 			   "topic %.*s is not allowed for app id %.*s", STR_ARGS(name),
 			   STR_ARGS(c->caller->id));
-		return NULL;
+		return false;
 	}
-	if (topic_get(c->host, name, &topic, &c->err) < 0) {
-		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
-		return NULL;
+	return true;
+}
+
+/* A line for each, under the ids of the request that the event is from. */
+static void tell_published(struct call *c, const struct topic *topic, const struct record *records,
+			   size_t n)
+{
+	for (size_t i = 0; i < n && log_enabled(LOG_DEBUG); i++) {
+		struct cloudevent_ids ids;
+
+		cloudevent_ids_read(c->arena, records[i].body, &ids);
+		const struct log_context *before = log_context_swap(&ids.request);
+		log_debug("sidecar.published", LOG_CSTR("topic", topic->name),
+			  LOG_STR("event_id", ids.id), LOG_STR("key", records[i].key));
+		log_context_swap(before);
 	}
-	return topic;
+}
+
+/* Answered when they are there; a failure is the caller's to tell. */
+static FIBER int write_records(struct call *c, struct topic *topic, const struct record *records,
+			       size_t n)
+{
+	int r = topic_publish_wait(topic, records, n, &c->err);
+
+	if (r < 0)
+		return r;
+	tell_published(c, topic, records, n);
+	call_empty(c, 204);
+	return 0;
 }
 
 static bool is_true(struct str s)
@@ -76,12 +102,16 @@ static void refuse_event(struct call *c, int r)
 
 FIBER void publish_one(struct call *c)
 {
-	struct topic *topic = find_topic(c);
+	struct topic *topic;
 	struct record record;
 	struct wrap w;
 
-	if (topic == NULL)
+	if (!may_publish(c))
 		return;
+	if (topic_get(c->host, c->segments[1], &topic, &c->err) < 0) {
+		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
+		return;
+	}
 	record.key = call_query(c, "metadata.partitionKey");
 	if (record.key.p == NULL)
 		record.key = call_query(c, "metadata.__key");
@@ -99,10 +129,8 @@ FIBER void publish_one(struct call *c)
 		}
 		record.body = buf_str(out);
 	}
-	if (topic_publish_wait(topic, &record, 1, &c->err) < 0)
+	if (write_records(c, topic, &record, 1) < 0)
 		call_failure(c, 500, "ERR_PUBSUB_PUBLISH_MESSAGE");
-	else
-		call_empty(c, 204);
 }
 
 /* ---- bulk ---- */
@@ -270,12 +298,12 @@ static void answer_failed(struct call *c, const struct entries *entries)
 
 FIBER void publish_bulk(struct call *c)
 {
-	struct topic *topic = find_topic(c);
+	struct topic *topic;
 	struct entries entries = { 0 };
 	struct record *records = NULL;
 	struct str list;
 
-	if (topic == NULL)
+	if (!may_publish(c))
 		return;
 	int r = read_entries(c, &entries, &list);
 	if (r == 0) {
@@ -288,8 +316,7 @@ FIBER void publish_bulk(struct call *c)
 			     r == -EINVAL ? "ERR_PUBSUB_EVENTS_SER" : "ERR_PUBSUB_PUBLISH_MESSAGE");
 		return;
 	}
-	if (topic_publish_wait(topic, records, entries.list.n, &c->err) < 0)
+	r = topic_get(c->host, c->segments[1], &topic, &c->err);
+	if (r < 0 || write_records(c, topic, records, entries.list.n) < 0)
 		answer_failed(c, &entries);
-	else
-		call_empty(c, 204);
 }

@@ -151,10 +151,16 @@ static void stop(struct app *app)
 
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
+static const struct database_role DATABASE_ROLES[] = {
+	{ "todod_sidecar", "database.url" },
+	{ .role = NULL },
+};
+
 const struct role ROLE_SIDECAR = {
 	.name = "sidecar",
 	.summary = "the embedded sidecar: the Dapr API for one machine",
 	.needs = NEED_DB,
+	.database_roles = DATABASE_ROLES,
 	.default_port = 8009,
 	.routes = NO_ROUTES,
 	.config = SIDECAR_OPTIONS,

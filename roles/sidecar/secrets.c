@@ -12,7 +12,11 @@ enum { ANSWER_MAX_BYTES = 1024 * 1024 };
 /* False: answered. */
 static bool is_store(struct call *c)
 {
-	if (str_eq(c->segments[0], c->host->settings->secret_store))
+	const struct settings *s = c->host->settings;
+	size_t app = (size_t)(c->caller->settings - s->apps);
+
+	if (str_eq(c->segments[0], s->secret_store) &&
+	    settings_allow(s, app, STR("components"), s->secret_store))
 		return true;
 	call_error(c, 401, "ERR_SECRET_STORE_NOT_FOUND",
 		   "failed finding secret store with key %.*s", STR_ARGS(c->segments[0]));

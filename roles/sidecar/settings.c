@@ -27,7 +27,10 @@ const struct config_key SIDECAR_OPTIONS[] = {
 	{ "sidecar.crons", CONFIG_STRING, NULL, 0, 8192, NULL, 0,
 	  "cron bindings: ID/NAME=SCHEDULE; ...: @every 60s, or six fields, in UTC" },
 	{ "sidecar.scopes", CONFIG_STRING, NULL, 0, 8192, NULL, 0,
-	  "what an app may: ID/publish=TOPIC ...; ID/subscribe=TOPIC ...; ID/secrets=NAME ...; not named: anything" },
+	  "what an app may: ID/KIND=NAME ...; ...: publish and subscribe (topics), secrets, invoke (apps), components; "
+	  "without such a rule: anything; with none after it: nothing" },
+	{ "sidecar.topics", CONFIG_STRING, NULL, 0, 8192, NULL, 0,
+	  "the topics there are, with spaces between; empty: any that is named" },
 	{ "sidecar.pubsub", CONFIG_STRING, "kafka-pubsub", 1, 100, NULL, CONFIG_REQUIRED,
 	  "name of the pub/sub component; the instances of an app are one group" },
 	{ "sidecar.replica_pubsub", CONFIG_STRING, "kafka-pubsub-replica", 1, 100, NULL, CONFIG_REQUIRED,
@@ -164,7 +167,7 @@ int settings_parse_rules(struct settings *s, const char *key, struct str text,
 		struct str whole = what;
 		str_split(&what, '/', &id);
 		ssize_t app = find_app(s, id);
-		if (app < 0 || !is_name(what) || str_trim(value).n == 0)
+		if (app < 0 || !is_name(what) || memchr(part.p, '=', part.n) == NULL)
 			return err_set(reterr, &ERR_INVALID, NULL,
 				       "%s: \"%.*s\" is not APP/NAME=... of an app of sidecar.apps",
 				       key, STR_ARGS(whole));
@@ -185,6 +188,25 @@ static bool lists(struct str words, struct str name)
 			return true;
 	}
 	return false;
+}
+
+/* A kind that nobody asks for would allow what it was meant to forbid. */
+static int check_scopes(const struct settings *s, struct err *reterr)
+{
+	static const struct str KINDS = STR_INIT("publish subscribe secrets invoke components");
+
+	for (size_t i = 0; i < s->n_scopes; i++) {
+		if (!lists(KINDS, s->scopes[i].what))
+			return err_set(reterr, &ERR_INVALID, NULL,
+				       "sidecar.scopes: \"%.*s\" is none of: %.*s",
+				       STR_ARGS(s->scopes[i].what), STR_ARGS(KINDS));
+	}
+	return 0;
+}
+
+bool settings_has_topic(const struct settings *s, struct str name)
+{
+	return s->topics.n == 0 || lists(s->topics, name);
 }
 
 bool settings_allow(const struct settings *s, size_t app, struct str what, struct str name)
@@ -288,6 +310,8 @@ static int read_all(struct settings *s, const struct config *c, struct err *rete
 		r = settings_parse_rules(s, "sidecar.scopes", config_str(c, "sidecar.scopes"),
 					 s->scopes, &s->n_scopes, reterr);
 	if (r == 0)
+		r = check_scopes(s, reterr);
+	if (r == 0)
 		r = read_tokens(s, config_str(c, "sidecar.token_dir"), reterr);
 	if (r == 0 && secrets.n > 0)
 		r = read_file(s, secrets.p, FILE_MAX_BYTES, &s->secrets, reterr);
@@ -312,6 +336,7 @@ struct settings *settings_new(const struct config *c, struct err *reterr)
 	s->replica_pubsub = config_str(c, "sidecar.replica_pubsub");
 	s->state_store = config_str(c, "sidecar.state_store");
 	s->secret_store = config_str(c, "sidecar.secret_store");
+	s->topics = config_str(c, "sidecar.topics");
 	s->retention_ms = config_i64(c, "sidecar.retention");
 	s->dead_retention_ms = config_i64(c, "sidecar.dead_retention");
 	s->sweep_after_ms = config_i64(c, "sidecar.sweep_after");

@@ -46,6 +46,7 @@ struct settings {
 	size_t n_crons, n_scopes;
 	struct str pubsub, replica_pubsub, state_store, secret_store;
 	struct str secrets; /* the text of the file; empty: none */
+	struct str topics;  /* with spaces between; empty: any */
 	int64_t retention_ms, dead_retention_ms, sweep_after_ms, probe_ms;
 };
 
@@ -61,8 +62,10 @@ int settings_parse_rules(struct settings *s, const char *key, struct str text,
 			 struct settings_rule rules[SETTINGS_RULES_MAX], size_t *n,
 			 struct err *reterr) MUST_CHECK;
 
-/* Whether the app may do this ("publish", "subscribe", "secrets") with that name: always, unless it
- * has a rule of that kind that does not list it. */
+/* Whether the app may do this ("publish", "subscribe", "secrets", "invoke") with that name, or sees
+ * it ("components"): always, unless it has a rule of that kind that does not list it. */
 bool settings_allow(const struct settings *s, size_t app, struct str what, struct str name);
+
+bool settings_has_topic(const struct settings *s, struct str name);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state store. Keys are taken as given, without the app's id before them; values keep their
- * bytes. Answers are those of Dapr's PostgreSQL store (v2): an ETag that does not match is 409,
- * first-write on a key that is there is 500.
+ * The state store. Keys are kept behind the app's id, as APP||KEY; values keep their bytes. Answers
+ * are those of Dapr's PostgreSQL store (v2): an ETag that does not match is 409, first-write on a
+ * key that is there is 500.
  */
 #include "api_private.h"
 
@@ -60,8 +60,8 @@ static const struct db_statement DELETE_MATCHING = {
 static const struct db_statement GET_MANY = {
 	"sidecar_state_get_many",
 	"SELECT n.key, s.value, s.etag FROM unnest($1::text[]) WITH ORDINALITY AS n (key, i) "
-	"LEFT JOIN sidecar.state s ON s.key = n.key AND (s.expires_at IS NULL OR s.expires_at > now()) ORDER BY n.i",
-	1,
+	"LEFT JOIN sidecar.state s ON s.key = $2 || n.key AND (s.expires_at IS NULL OR s.expires_at > now()) ORDER BY n.i",
+	2,
 };
 
 struct item {
@@ -134,7 +134,15 @@ static const struct json_field KEYS_FIELDS[] = {
 /* False: answered. */
 static bool is_store(struct call *c)
 {
-	if (str_eq(c->segments[0], c->host->settings->state_store))
+	const struct settings *s = c->host->settings;
+	size_t app = (size_t)(c->caller->settings - s->apps);
+
+	if (!settings_allow(s, app, STR("components"), s->state_store)) {
+		call_error(c, 500, "ERR_STATE_STORE_NOT_CONFIGURED",
+			   "state store is not configured");
+		return false;
+	}
+	if (str_eq(c->segments[0], s->state_store))
 		return true;
 	call_error(c, 400, "ERR_STATE_STORE_NOT_FOUND", "state store %.*s is not found",
 		   STR_ARGS(c->segments[0]));
@@ -150,15 +158,32 @@ static bool is_key(struct str key)
 	return key.n > 0 && key.n <= KEY_MAX_BYTES && memchr(key.p, 0, key.n) == NULL;
 }
 
-/* The key of the path; false: answered. */
+/* What stands before the app's keys in the table; .p NULL: no memory. */
+static struct str key_prefix(struct call *c)
+{
+	return arena_printf(c->arena, "%.*s||", STR_ARGS(c->caller->id));
+}
+
+/* As kept in the table; .p NULL: no memory. */
+static struct str stored_key(struct call *c, struct str key)
+{
+	return arena_printf(c->arena, "%.*s||%.*s", STR_ARGS(c->caller->id), STR_ARGS(key));
+}
+
+/* The key of the path, as it is kept; false: answered. */
 static bool read_key(struct call *c, struct str *ret)
 {
 	char *out = arena_alloc(c->arena, c->rest.n + 1);
 	ssize_t n = out != NULL ? http_percent_decode(c->rest, false, out) : -ENOMEM;
+	struct str key = { out, n > 0 ? (size_t)n : 0 };
 
-	*ret = (struct str){ out, n > 0 ? (size_t)n : 0 };
-	if (n > 0 && is_key(*ret))
-		return true;
+	if (n > 0 && is_key(key)) {
+		*ret = stored_key(c, key);
+		if (ret->p != NULL)
+			return true;
+		call_error(c, 500, "ERR_STATE_GET", "out of memory");
+		return false;
+	}
 	call_error(c, 400, "ERR_MALFORMED_REQUEST",
 		   "the key must have 1 to %d bytes of UTF-8 without ||", KEY_MAX_BYTES);
 	return false;
@@ -237,12 +262,17 @@ static int refuse_save(struct call *c, const struct item *item, bool is_match)
 /* 0; < 0: answered. */
 static FIBER int save_wait(struct call *c, const struct item *item, struct str value)
 {
-	struct db_param params[4] = { DB_PARAM_TEXT(item->key.v), DB_PARAM_TEXT(value) };
+	struct str key = stored_key(c, item->key.v);
+	struct db_param params[4] = { DB_PARAM_TEXT(key), DB_PARAM_TEXT(value) };
 	const struct db_statement *statement = &PUT;
 	struct uuid etag;
 
 	if (!is_key(item->key.v) || read_ttl(item, &params[2]) < 0)
 		return malformed(c, "a key or ttlInSeconds");
+	if (key.p == NULL) {
+		call_error(c, 500, "ERR_STATE_SAVE", "out of memory");
+		return -ENOMEM;
+	}
 	if (item->etag.v.n > 0) {
 		if (uuid_parse(item->etag.v, &etag) < 0)
 			return refuse_save(c, item, true);
@@ -333,17 +363,18 @@ FIBER void state_bulk(struct call *c)
 {
 	struct db_result *result = NULL;
 	struct keys keys = { 0 };
-	struct db_param param;
+	struct str prefix = key_prefix(c);
+	struct db_param params[2] = { [1] = DB_PARAM_TEXT(prefix) };
 	struct buf body;
 
 	if (!is_store(c))
 		return;
 	if (json_parse(c->arena, c->http->body, "body", KEYS_FIELDS, &keys, &c->err) < 0 ||
-	    db_param_texts(c->arena, keys.keys.v, keys.keys.n, &param) < 0) {
+	    db_param_texts(c->arena, keys.keys.v, keys.keys.n, &params[0]) < 0) {
 		(void)malformed(c, c->err.text);
 		return;
 	}
-	if (call_db_wait(c, &GET_MANY, &param, &result) < 0) {
+	if (prefix.p == NULL || call_db_wait(c, &GET_MANY, params, &result) < 0) {
 		call_failure(c, 500, "ERR_STATE_BULK_GET");
 		return;
 	}

@@ -22,6 +22,7 @@ enum {
 	BATCH_ARENA_BYTES = 32 * 1024 * 1024,
 	WAITING_MAX = 1024,
 	PUBLISH_TIMEOUT_MS = 20 * 1000,
+	RECORD_MAX_BYTES = 1024 * 1024, /* as a broker has it unless told otherwise */
 };
 
 struct publication {
@@ -108,6 +109,10 @@ int topic_get(struct host *h, struct str name, struct topic **ret, struct err *r
 		t = t->next;
 	if (t == NULL && !is_topic_name(name))
 		return err_set(reterr, &ERR_INVALID, NULL, "\"%.*s\" is no name for a topic",
+			       STR_ARGS(name));
+	if (t == NULL && !settings_has_topic(h->settings, name))
+		return err_set(reterr, &ERR_INVALID, NULL,
+			       "there is no topic %.*s; sidecar.topics has those that are",
 			       STR_ARGS(name));
 	if (t == NULL && h->n_topics == HOST_TOPICS_MAX) {
 		err_unavailable(reterr, 1, "there are %d topics already", HOST_TOPICS_MAX);
@@ -284,8 +289,6 @@ static FIBER void write_batch(struct topic *t, struct batch *b)
 	if (r == 0) {
 		memcpy(t->end, b->end, sizeof(t->end));
 		metric_add(t->published, b->n);
-		log_debug("sidecar.published", LOG_CSTR("topic", t->name),
-			  LOG_I64("records", (int64_t)b->n));
 	} else {
 		t->is_loaded = false;
 		log_err(LOG_WARN, "sidecar.publish_failed", &err);
@@ -340,7 +343,12 @@ static bool is_text(struct str s)
 static int measure(struct publication *p, struct err *reterr)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		p->bytes += p->records[i].body.n + p->records[i].key.n;
+		size_t bytes = p->records[i].body.n + p->records[i].key.n;
+		if (bytes > RECORD_MAX_BYTES)
+			return err_set(reterr, &ERR_CONTENT_TOO_LARGE, NULL,
+				       "a record has %zu bytes; it may have %d", bytes,
+				       RECORD_MAX_BYTES);
+		p->bytes += bytes;
 		p->is_text = p->is_text && is_text(p->records[i].body);
 		if (!is_text(p->records[i].key))
 			return err_set(reterr, &ERR_INVALID, NULL, "a partition key is no text");

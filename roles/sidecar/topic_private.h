@@ -30,8 +30,8 @@ struct topic {
 	struct metric *published;
 };
 
-/* The topic of that name, made when it is new. -EINVAL: no name for a topic; -ENOSPC: too many;
- * -ENOMEM. */
+/* The topic of that name, made when it is new. -EINVAL: no name for a topic, or none of those there
+ * are; -ENOSPC: too many; -ENOMEM. */
 int topic_get(struct host *h, struct str name, struct topic **ret, struct err *reterr) MUST_CHECK;
 void topics_free(struct host *h);
 bool topic_is_dead_letters(const struct topic *t);
@@ -41,8 +41,9 @@ unsigned topic_partition_of(struct str key, unsigned n_parts);
 /* Reads the ends of its partitions from the database, unless they are known. */
 FIBER int topic_load_wait(struct topic *t, struct err *reterr) MUST_CHECK;
 /*
- * 0: all of them are committed, in this order. < 0: as db_run_wait; none is known to be there.
- * Bodies that are no text (invalid UTF-8, NUL) can only be published alone.
+ * 0: all of them are committed, in this order. < 0: as db_run_wait; none is known to be there. A
+ * record has at most 1 MiB. Bodies that are no text (invalid UTF-8, NUL) can only be published
+ * alone.
  */
 FIBER int topic_publish_wait(struct topic *t, const struct record *records, size_t n,
 			     struct err *reterr) MUST_CHECK;

@@ -55,12 +55,12 @@ static bool is_json(struct str content_type)
 }
 
 /* Keys of an event, in the order in which they are added where they are missing. */
-enum { KEY_SPECVERSION, KEY_TYPE, KEY_SOURCE, KEY_TIME, KEY_TRACEID, KEY_TRACEPARENT, KEYS };
+enum { KEY_SPECVERSION, KEY_TYPE, KEY_SOURCE, KEY_TIME, KEY_TRACEID, KEYS };
 
 static const struct str KEY_NAMES[KEYS] = {
 	[KEY_SPECVERSION] = STR_INIT("specversion"), [KEY_TYPE] = STR_INIT("type"),
 	[KEY_SOURCE] = STR_INIT("source"),	     [KEY_TIME] = STR_INIT("time"),
-	[KEY_TRACEID] = STR_INIT("traceid"),	     [KEY_TRACEPARENT] = STR_INIT("traceparent"),
+	[KEY_TRACEID] = STR_INIT("traceid"),
 };
 
 /* A key without its escapes. */
@@ -71,8 +71,7 @@ static struct str plain_key(struct arena *arena, struct str key)
 	return slice_text(arena, quoted, &plain) == 0 ? plain : key;
 }
 
-/* All but the sidecar's own keys, as written, each with a comma behind it. */
-static void copy_members(struct arena *arena, struct buf *out, struct str event, bool has[KEYS])
+static void find_keys(struct arena *arena, struct str event, bool has[KEYS])
 {
 	struct slice s;
 	struct str key, value;
@@ -80,10 +79,23 @@ static void copy_members(struct arena *arena, struct buf *out, struct str event,
 	slice_open(&s, event);
 	while (slice_next(&s, &key, &value)) {
 		struct str plain = plain_key(arena, key);
-		if (str_eq(plain, STR("topic")) || str_eq(plain, STR("pubsubname")))
-			continue;
 		for (size_t i = 0; i < KEYS; i++)
 			has[i] = has[i] || str_eq(plain, KEY_NAMES[i]);
+	}
+}
+
+/* All but the sidecar's own keys, as written, each with a comma behind it. */
+static void copy_members(struct arena *arena, struct buf *out, struct str event, bool keep_trace)
+{
+	struct slice s;
+	struct str key, value;
+
+	slice_open(&s, event);
+	while (slice_next(&s, &key, &value)) {
+		struct str plain = plain_key(arena, key);
+		if (str_eq(plain, STR("topic")) || str_eq(plain, STR("pubsubname")) ||
+		    (!keep_trace && str_eq(plain, STR("traceparent"))))
+			continue;
 		buf_append_char(out, '"');
 		buf_append_str(out, key);
 		buf_append_str(out, STR("\":"));
@@ -92,7 +104,13 @@ static void copy_members(struct arena *arena, struct buf *out, struct str event,
 	}
 }
 
-/* An object of what is missing and of what is the sidecar's. */
+static struct str or_default(struct str s, struct str other)
+{
+	return s.p != NULL ? s : other;
+}
+
+/* An object of what is missing and of what is the sidecar's. An event without a traceid is from no
+ * trace but its request's, whatever else it says. */
 static void put_own(struct buf *own, const struct wrap *w, const bool has[KEYS])
 {
 	struct json_out o;
@@ -107,9 +125,9 @@ static void put_own(struct buf *own, const struct wrap *w, const bool has[KEYS])
 		json_key_str(&o, STR("source"), w->source);
 	if (!has[KEY_TIME])
 		json_key_time(&o, STR("time"), time_now_us() / TIME_US_PER_S * TIME_US_PER_S);
-	if (!has[KEY_TRACEID] && !has[KEY_TRACEPARENT] && w->traceparent.p != NULL) {
-		json_key_str(&o, STR("traceid"), w->traceparent);
-		json_key_str(&o, STR("traceparent"), w->traceparent);
+	if (!has[KEY_TRACEID]) {
+		json_key_str(&o, STR("traceid"), or_default(w->traceparent, STR("")));
+		json_key_str(&o, STR("traceparent"), or_default(w->traceparent, STR("")));
 	}
 	json_key_str(&o, STR("topic"), w->topic);
 	json_key_str(&o, STR("pubsubname"), w->pubsub);
@@ -130,17 +148,13 @@ static int complete_event(struct arena *arena, const struct wrap *w, struct str 
 	if (own == NULL)
 		return err_unavailable(reterr, 1, "out of memory");
 	buf_append_char(out, '{');
-	copy_members(arena, out, body, has);
+	find_keys(arena, body, has);
+	copy_members(arena, out, body, has[KEY_TRACEID]);
 	put_own(own, w, has);
 	if (buf_status(own) < 0)
 		return err_unavailable(reterr, 1, "out of memory");
 	buf_append(out, own->p + 1, own->n - 1);
 	return 0;
-}
-
-static struct str or_default(struct str s, struct str other)
-{
-	return s.p != NULL ? s : other;
 }
 
 static int put_data(struct json_out *o, struct arena *arena, const struct wrap *w, struct str body)

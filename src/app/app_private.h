@@ -66,9 +66,5 @@ const struct callbacks *app_callbacks(const struct app *app);
 
 /* Since its head was complete. */
 int64_t request_age_us(const struct request *rq);
-/* The trace of a W3C traceparent of version 00; false, and *ret untouched, when there is none. */
-bool trace_id_read(struct str traceparent, char ret[33]);
-/* false, and *ret untouched, for what is unfit for logs and headers. */
-bool correlation_id_read(struct str given, char ret[129]);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers are protocol: 200 done, 422 never, 503 again. A path that no table names is 500: were it
- * 404, some sidecars would take the delivery for done.
+ * Answers are protocol: 200 done, 422 never, 503 again. A job that can never be done is answered
+ * 200 too and told as an error: there are no dead letters of jobs, and 422 would be tried for ever.
+ * A path that no table names is 500: were it 404, some sidecars would take the delivery for done.
  */
 #include "callbacks_private.h"
 
@@ -149,12 +150,12 @@ static void take_over_ids(struct request *rq, const struct cloudevent *e)
 	struct data_words words = { .correlation_id = { .state = JSON_ABSENT } };
 	struct err err;
 
-	trace_id_read(e->traceparent, rq->log.trace_id);
+	(void)log_context_set_trace(&rq->log, e->traceparent);
 	if (e->data.p == NULL || e->data.n == 0 || e->data.p[0] != '{' ||
 	    json_parse(rq->arena, e->data, "data", DATA_FIELDS, &words, &err) < 0)
 		return;
 	if (words.correlation_id.state == JSON_SET)
-		(void)correlation_id_read(words.correlation_id.v, rq->log.correlation_id);
+		(void)log_context_set_correlation_id(&rq->log, words.correlation_id.v);
 }
 
 static void observe_lag(const struct callback *cb, const struct cloudevent *e)
@@ -234,14 +235,20 @@ static FIBER void post_job(struct request *rq)
 	enum outcome o = outcome_of(
 		role->job(rq->app, rq->params[0], request_body(rq), rq->arena, &rq->err));
 
+	static const enum log_level LEVELS[N_OUTCOMES] = {
+		[OUTCOME_DONE] = LOG_INFO,
+		[OUTCOME_INVALID] = LOG_ERROR,
+		[OUTCOME_RETRY] = LOG_WARN,
+	};
+
 	count(cb, o);
-	log_write(o == OUTCOME_DONE ? LOG_INFO : LOG_WARN, "job.fired",
+	log_write(LEVELS[o], "job.fired",
 		  (const struct log_field[]){ LOG_STR("job", rq->params[0]),
 					      LOG_CSTR("result", OUTCOMES[o].name),
 					      LOG_I64("took_us", request_age_us(rq)),
 					      LOG_CSTR("reason", rq->err.text),
 					      { .type = LOG_FIELD_END } });
-	reply_empty(rq, OUTCOMES[o].status);
+	reply_empty(rq, OUTCOMES[o == OUTCOME_INVALID ? OUTCOME_DONE : o].status);
 }
 
 /* ---- the table ---- */
@@ -321,9 +328,9 @@ static void add_cron(struct callbacks *c, const struct cron *cron)
 
 static void fill(struct callbacks *c)
 {
-	set_path(c, "/", "healthz");
+	set_path(c, CALLBACK_HEALTH_PATH, "");
 	add(c, HTTP_GET, ROUTE_PROBE | ROUTE_INLINE, 0, "The app can be called", get_healthz);
-	set_path(c, "/dapr/", "{document}");
+	set_path(c, CALLBACK_DOCUMENT_PATH, "");
 	add(c, HTTP_GET, ROUTE_CALLBACK | ROUTE_INLINE, 0, "What the app wants of the sidecar",
 	    get_document);
 	for (const struct subscription *s = c->role->subscriptions; s != NULL && s->topic != NULL;
@@ -333,7 +340,7 @@ static void fill(struct callbacks *c)
 		add_cron(c, cron);
 	if (c->role->job == NULL)
 		return;
-	set_path(c, "/job/", "{name}");
+	set_path(c, CALLBACK_JOB_PATH, "");
 	add_outcomes(add(c, HTTP_POST, ROUTE_CALLBACK, CLOUDEVENT_BODY_MAX, "A job fires",
 			 post_job),
 		     &JOBS, "", "");

@@ -42,8 +42,8 @@ int command_print(struct buf *out)
 
 	if (buf_status(out) < 0)
 		r = EX_OSERR;
-	else if (out->n > 0 && fwrite(out->p, 1, out->n, stdout) != out->n)
-		r = EX_IOERR;
+	else if ((out->n > 0 && fwrite(out->p, 1, out->n, stdout) != out->n) || fflush(stdout) != 0)
+		r = EX_IOERR; /* flushed, as what is said of it on stderr comes after it */
 	buf_clear(out);
 	return r;
 }

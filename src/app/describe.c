@@ -26,6 +26,19 @@ static void write_needs(struct json_out *o, const struct role *role)
 	json_end_array(o);
 }
 
+static void write_database_roles(struct json_out *o, const struct database_role *roles)
+{
+	json_key(o, STR("database_roles"));
+	json_begin_array(o);
+	for (const struct database_role *r = roles; r != NULL && r->role != NULL; r++) {
+		json_begin_object(o);
+		json_key_str(o, STR("role"), str_from(r->role));
+		json_key_str(o, STR("key"), str_from(r->key));
+		json_end_object(o);
+	}
+	json_end_array(o);
+}
+
 static void write_routes(struct json_out *o, const struct route *routes, const char *listener)
 {
 	for (const struct route *r = routes; r != NULL && r->pattern != NULL; r++) {
@@ -83,6 +96,7 @@ void role_describe(const struct role *role, struct buf *out)
 	json_key_str(&o, STR("name"), str_from(role->name));
 	json_key_str(&o, STR("summary"), str_from(role->summary));
 	write_needs(&o, role);
+	write_database_roles(&o, role->database_roles);
 	json_key(&o, STR("ports"));
 	json_begin_object(&o);
 	json_key_i64(&o, STR("public"), role->default_port);

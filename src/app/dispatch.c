@@ -100,55 +100,18 @@ int64_t request_age_us(const struct request *rq)
 	return monotonic_us() - rq->started_us;
 }
 
-bool correlation_id_read(struct str given, char ret[129])
-{
-	bool is_fit = given.p != NULL && given.n >= 1 && given.n < 129;
-
-	for (size_t i = 0; is_fit && i < given.n; i++)
-		is_fit = given.p[i] > 0x20 && given.p[i] < 0x7f;
-	if (!is_fit)
-		return false;
-	memcpy(ret, given.p, given.n);
-	ret[given.n] = '\0';
-	return true;
-}
-
 /* What the client calls the request, if it is fit for logs and headers; else an id of our own. */
 static void set_correlation_id(struct request *rq)
 {
-	if (!correlation_id_read(request_header(rq, "X-Request-Id"), rq->log.correlation_id)) {
+	if (!log_context_set_correlation_id(&rq->log, request_header(rq, "X-Request-Id"))) {
 		struct uuid id = uuid_v7();
 		uuid_format(&id, rq->log.correlation_id);
 	}
 }
 
-static bool is_lower_hex(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-			return false;
-	}
-	return true;
-}
-
-/* version-trace-span-flags; all zeros means there is none. */
-bool trace_id_read(struct str given, char ret[33])
-{
-	static const char ZEROS[] = "00000000000000000000000000000000";
-
-	if (given.n != 55 || !str_starts(given, STR("00-")) || given.p[35] != '-')
-		return false;
-	struct str trace = { given.p + 3, 32 };
-	if (!is_lower_hex(trace) || str_eq(trace, STR(ZEROS)))
-		return false;
-	memcpy(ret, trace.p, trace.n);
-	ret[trace.n] = '\0';
-	return true;
-}
-
 static void set_trace_id(struct request *rq)
 {
-	if (trace_id_read(request_header(rq, "traceparent"), rq->log.trace_id))
+	if (log_context_set_trace(&rq->log, request_header(rq, "traceparent")))
 		return;
 	struct uuid id = uuid_v7();
 	uuid_format_hex(&id, rq->log.trace_id);

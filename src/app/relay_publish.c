@@ -6,9 +6,9 @@
  */
 #include "relay_publish_private.h"
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "dapr/cloudevent.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -70,51 +70,19 @@ static struct metric *published_of(struct str topic)
 	return metric_get(&PUBLISHED, labels);
 }
 
-struct event_words {
-	struct json_str type, traceparent;
-	struct {
-		enum json_state state;
-		struct json_str correlation_id;
-	} data;
-};
-
-static const struct json_field DATA_FIELDS[] = {
-	{ .name = "correlation_id",
-	  .kind = JSON_KIND_STR,
-	  .offset = offsetof(struct event_words, data.correlation_id) -
-		    offsetof(struct event_words, data) },
-	JSON_FIELD_END,
-};
-static const struct json_field EVENT_FIELDS[] = {
-	JSON_FIELD(struct event_words, type, "type", JSON_KIND_STR),
-	JSON_FIELD(struct event_words, traceparent, "traceparent", JSON_KIND_STR),
-	{ .name = "data",
-	  .kind = JSON_KIND_OBJ,
-	  .offset = offsetof(struct event_words, data),
-	  .nested = DATA_FIELDS },
-	JSON_FIELD_END,
-};
-
 /* Under the ids of the request that the event is from. */
 static void log_published(struct arena *words_arena, const struct outbox_event *e,
 			  struct str event_id)
 {
-	struct event_words words = { .type = { .state = JSON_ABSENT } };
-	struct log_context context = { .correlation_id = "" };
-	struct err err;
+	struct cloudevent_ids ids;
 
 	if (!log_enabled(LOG_INFO))
 		return;
 	arena_reset(words_arena);
-	(void)!json_parse(words_arena, e->event, "event", EVENT_FIELDS, &words, &err);
-	if (words.data.correlation_id.state == JSON_SET)
-		(void)str_copy(context.correlation_id, sizeof(context.correlation_id),
-			       words.data.correlation_id.v);
-	if (words.traceparent.state == JSON_SET && words.traceparent.v.n == 55)
-		memcpy(context.trace_id, words.traceparent.v.p + 3, 32);
-	const struct log_context *before = log_context_swap(&context);
+	cloudevent_ids_read(words_arena, e->event, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	log_info("event.published", LOG_STR("event_id", event_id), LOG_STR("topic", e->topic),
-		 LOG_STR("type", words.type.v));
+		 LOG_STR("type", ids.type));
 	log_context_swap(before);
 }
 
@@ -130,11 +98,18 @@ static unsigned hold(struct relay_publisher *p, struct str topic, struct str use
 	return failures;
 }
 
-static void warn_failed(const struct batch *b, size_t n, struct str event_id,
+/* Of n events the line names one, under the ids of its request. */
+static void warn_failed(struct arena *words_arena, const struct batch *b, size_t n, size_t named,
 			const struct err *reason)
 {
+	struct cloudevent_ids ids;
+
+	arena_reset(words_arena);
+	cloudevent_ids_read(words_arena, b->events[named]->event, &ids);
+	const struct log_context *before = log_context_swap(&ids.request);
 	log_warn("outbox.not_published", LOG_STR("topic", b->topic), LOG_I64("events", (int64_t)n),
-		 LOG_STR("event_id", event_id), LOG_CSTR("reason", reason->text));
+		 LOG_STR("event_id", b->entries[named].id), LOG_CSTR("reason", reason->text));
+	log_context_swap(before);
 }
 
 /* The broker took some or all. */
@@ -164,7 +139,7 @@ static void settle(struct relay_publisher *p, const struct batch *b)
 	metric_add(published, b->n - n_failed);
 	metric_add(p->failed, n_failed);
 	if (n_new > 0)
-		warn_failed(b, n_new, b->entries[first_new].id, &REASON);
+		warn_failed(p->words, b, n_new, first_new, &REASON);
 	if (topic_failed)
 		log_info("outbox.topic_resumed", LOG_STR("topic", b->topic));
 }
@@ -187,7 +162,7 @@ static void settle_failure(struct relay_publisher *p, const struct batch *b, int
 		return; /* at once again, with fewer */
 	failures = hold(p, b->topic, is_alone ? b->events[0]->user_id : STR(""));
 	if (failures == 1 && is_news)
-		warn_failed(b, b->n, b->entries[0].id, reason);
+		warn_failed(p->words, b, b->n, 0, reason);
 }
 
 /* The topic of the first event that is not taken yet, with as many of it as fit. */

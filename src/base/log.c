@@ -86,6 +86,40 @@ const struct log_context *log_context_current(void)
 	return logger.context;
 }
 
+bool log_context_set_correlation_id(struct log_context *ctx, struct str id)
+{
+	bool is_fit = id.n >= 1 && id.n < sizeof(ctx->correlation_id);
+
+	for (size_t i = 0; is_fit && i < id.n; i++)
+		is_fit = id.p[i] > 0x20 && id.p[i] < 0x7f;
+	if (is_fit)
+		(void)!str_copy(ctx->correlation_id, sizeof(ctx->correlation_id), id);
+	return is_fit;
+}
+
+static bool is_lower_hex(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+/* version-trace-span-flags; all zeros means there is none. */
+bool log_context_set_trace(struct log_context *ctx, struct str traceparent)
+{
+	static const char ZEROS[] = "00000000000000000000000000000000";
+
+	if (traceparent.n != 55 || !str_starts(traceparent, STR("00-")) || traceparent.p[35] != '-')
+		return false;
+	struct str trace = { traceparent.p + 3, 32 };
+	if (!is_lower_hex(trace) || str_eq(trace, STR(ZEROS)))
+		return false;
+	(void)!str_copy(ctx->trace_id, sizeof(ctx->trace_id), trace);
+	return true;
+}
+
 uint64_t log_dropped(void)
 {
 	return logger.dropped;

@@ -133,6 +133,44 @@ int cloudevent_parse(struct arena *arena, struct str body, struct cloudevent *re
 	return 0;
 }
 
+struct words {
+	struct json_str id, type, traceparent;
+	struct {
+		enum json_state state;
+		struct json_str correlation_id;
+	} data;
+};
+
+static const struct json_field data_fields[] = {
+	{ .name = "correlation_id",
+	  .kind = JSON_KIND_STR,
+	  .offset = offsetof(struct words, data.correlation_id) - offsetof(struct words, data) },
+	JSON_FIELD_END,
+};
+static const struct json_field word_fields[] = {
+	JSON_FIELD(struct words, id, "id", JSON_KIND_STR),
+	JSON_FIELD(struct words, type, "type", JSON_KIND_STR),
+	JSON_FIELD(struct words, traceparent, "traceparent", JSON_KIND_STR),
+	{ .name = "data",
+	  .kind = JSON_KIND_OBJ,
+	  .offset = offsetof(struct words, data),
+	  .nested = data_fields },
+	JSON_FIELD_END,
+};
+
+void cloudevent_ids_read(struct arena *arena, struct str body, struct cloudevent_ids *ret)
+{
+	struct words w = { .id = { .state = JSON_ABSENT } };
+
+	*ret = (struct cloudevent_ids){ .id = { NULL, 0 } };
+	if (json_parse(arena, body, "event", word_fields, &w, NULL) < 0)
+		return;
+	ret->id = optional(&w.id);
+	ret->type = optional(&w.type);
+	(void)log_context_set_correlation_id(&ret->request, optional(&w.data.correlation_id));
+	(void)log_context_set_trace(&ret->request, optional(&w.traceparent));
+}
+
 static void put(struct json_out *o, struct str s)
 {
 	if (s.p)

@@ -81,6 +81,8 @@ class RealBackend:
     """daprd, Dapr Scheduler, Kafka and PostgreSQL, each a process of its own."""
 
     name = "real"
+    # How long what is killed and started again is away: a scheduler's lease in its own store outlives it.
+    restart_seconds = 25
 
     def __init__(self, say):
         lacking = real_stack.missing(need_maven=False)
@@ -145,6 +147,14 @@ class RealBackend:
                                      token=TOKEN, app_token=APP_TOKEN, env=self.env)
         return Side(process, True)
 
+    def stop_sidecars(self, sides):
+        """All of them at once."""
+        for side in sides:
+            if side.process.is_alive():
+                side.process.process.terminate()
+        for side in sides:
+            side.stop()
+
     def kill_broker(self):
         self.stack.kafka.kill()
 
@@ -156,24 +166,6 @@ class RealBackend:
 
     def start_scheduler(self):
         self.stack.scheduler.start()
-
-
-class EmbeddedBackend:
-    """`todod --role=sidecar`, where everything is tables of one PostgreSQL."""
-
-    name = "embedded"
-
-    def __init__(self, say):
-        binary = os.path.join(ROOT, "build", "release", "todod")
-        if not os.path.exists(binary):
-            raise Unavailable("build/release/todod is not built")
-        roles = subprocess.run([binary, "--list-roles"], text=True, stdout=subprocess.PIPE, check=False).stdout
-        if "sidecar" not in roles.split():
-            raise Unavailable("todod has no --role=sidecar yet")
-        raise Unavailable("this fixture does not start `todod --role=sidecar` yet")
-
-
-BACKENDS = {b.name: b for b in (RealBackend, EmbeddedBackend)}
 
 
 def sweep(directory):

@@ -9,8 +9,11 @@ import re
 import pytest
 
 from app import App
-from backend import APP_TOKEN, BACKENDS, MUTE, TICK, Unavailable
+from backend import APP_TOKEN, MUTE, TICK, RealBackend, Unavailable
 from client import new_event
+from embedded import EmbeddedBackend
+
+BACKENDS = {b.name: b for b in (RealBackend, EmbeddedBackend)}
 
 # Topics of the apps that all tests share; what ends in / has a dead-letter topic dlq.NAME, which they subscribe raw.
 SHARED = ["event", "wrap", "bulk", "order", "serial", "big", "retry/", "poison/", "lost/", "exhaust/", "status/", "garbage/"]
@@ -77,8 +80,8 @@ def run_app(backend):
         return app, side
 
     yield run
-    for app, side in made:
-        side.stop()
+    backend.stop_sidecars([side for _, side in made])
+    for app, _ in made:
         app.stop()
 
 
@@ -147,6 +150,16 @@ def note(request, backend):
     """A function that says in the table what was seen."""
     def say(text):
         notes.setdefault((case_name(request.node), backend.name), []).append(text)
+    return say
+
+
+@pytest.fixture
+def differs(request, backend):
+    """A function that ends a case which one backend cannot have, with the reason as its result in the table."""
+    def say(name, why):
+        if backend.name == name:
+            results[(case_name(request.node), name)] = f"differs: {why}"
+            pytest.skip(f"differs: {why}")
     return say
 
 

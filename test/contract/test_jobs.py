@@ -173,7 +173,7 @@ def test_survives(backend, run_app, note):
     app, side = run_app("contract-survivor")
     soon, late = f"rem-{uuid.uuid4()}", f"rem-{uuid.uuid4()}"
     assert side.job_put(soon, dueTime=due(3), data="soon", failurePolicy=RETRY).status == 204
-    assert side.job_put(late, dueTime=due(25), data="late", failurePolicy=RETRY).status == 204
+    assert side.job_put(late, dueTime=due(5 + backend.restart_seconds), data="late", failurePolicy=RETRY).status == 204
     # The scheduler's store writes to disk in intervals of 50 ms at the latest.
     time.sleep(0.5)
     backend.kill_scheduler()

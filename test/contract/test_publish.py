@@ -10,12 +10,16 @@ from client import PUBSUB, new_event
 KEPT = ("id", "source", "type", "subject", "time", "specversion", "traceid", "traceparent", "data", "datacontenttype")
 
 
-def test_subscribe_discovery(app, side):
-    """The app is asked for its subscriptions once, and they are in the metadata"""
+def test_subscribe_discovery(run_app):
+    """The app is asked for its subscriptions once in the sidecar's life, and they are in the metadata"""
+    app, side = run_app("contract-asked", ["event", "retry/"])
     assert len(app.to("/dapr/subscribe")) == 1
     told = {(s["topic"], s.get("deadLetterTopic")) for s in app.subscriptions}
     known = {(s["topic"], s.get("deadLetterTopic") or None) for s in side.metadata()["subscriptions"]}
     assert told == known
+    side.stop()
+    side.start()
+    assert len(app.to("/dapr/subscribe")) == 2
 
 
 def test_event_is_kept(app, publisher, event, note):

@@ -13,7 +13,6 @@ import pytest
 from backend import ROOT, real_stack
 
 sys.path.insert(0, os.path.join(ROOT, "test", "flow"))
-from database import run_pg  # noqa: E402
 from process import clean_env, wait_until  # noqa: E402
 from run_all import RunAll, free_port, make_checkout, paste  # noqa: E402
 
@@ -25,9 +24,7 @@ def run(tmp_path):
         pytest.skip("missing: " + ", ".join(lacking))
     made = RunAll(make_checkout(tmp_path, "test", "dapr-components"), free_port(), "dapr")
     yield made
-    if made.process.poll() is None:
-        made.interrupt()
-    run_pg("remove", str(tmp_path / ".run" / "dapr" / "pg"))
+    made.remove()
 
 
 def kill_role(config):

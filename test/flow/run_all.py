@@ -49,6 +49,7 @@ def heed_interrupts():
 
 class RunAll:
     def __init__(self, checkout, port, stack="embedded"):
+        self.checkout, self.port = checkout, port
         self.run = checkout / ".run" / ("" if stack == "embedded" else stack)
         self.env_file = self.run / "env"
         self.out = checkout / "out"
@@ -73,6 +74,12 @@ class RunAll:
         """Ctrl-C: to the whole foreground process group."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(300)
+
+    def remove(self):
+        """With its database."""
+        if self.process.poll() is None:
+            self.interrupt()
+        subprocess.run([os.path.join(ROOT, "scripts", "pg.sh"), "remove", str(self.run / "pg")], check=False)
 
 
 def paste(line):

@@ -11,7 +11,8 @@ def test_generated_pages_are_current(tmp_path):
     """Where it fails: make docs, and commit."""
     os.makedirs(tmp_path / "scripts")
     os.makedirs(tmp_path / "docs")
-    shutil.copy(os.path.join(ROOT, "scripts", "docs.sh"), tmp_path / "scripts")
+    for name in ("docs.sh", "services.py"):
+        shutil.copy(os.path.join(ROOT, "scripts", name), tmp_path / "scripts")
     subprocess.run([tmp_path / "scripts" / "docs.sh", BINARY], check=True)
     pages = os.listdir(tmp_path / "docs")
     assert pages

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row security: what the database itself does not let a service see or change, whatever its SQL says."""
 import hashlib
+import json
 import re
 import threading
 import uuid
@@ -9,7 +10,7 @@ import psycopg2
 import pytest
 
 from database import COUNTED, connect
-from process import BINARY
+from process import BINARY, run
 
 # Tables without a user: nothing of theirs is anybody's.
 COMMON_TABLES = {"migrations", "outbox_leases", "outbox_relays", "leases", "audit_checkpoints", "dead_letters"}
@@ -102,6 +103,21 @@ def test_the_role_of_the_service_is_narrow(database):
         "tags": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "task_tags": {"SELECT", "INSERT", "DELETE"},
         "reminders": {"SELECT", "INSERT", "UPDATE", "DELETE"}, "preferences": {"SELECT", "INSERT", "UPDATE"},
         "deleted_tasks": {"SELECT", "INSERT"}}
+
+
+def test_roles_of_the_database_are_those_described(database):
+    """Each role that migrations give rights to belongs to one role of the binary, which names it, and whose URL is a secret."""
+    described = {}
+    for name in (line.split("\t")[0] for line in run("--list-roles").stdout.splitlines()):
+        role = json.loads(run(f"--role={name}", "--describe").stdout)
+        secret = {k["name"] for k in role["configuration"] if k["secret"]}
+        assert ("database" in role["needs"]) == bool(role["database_roles"])
+        for d in role["database_roles"]:
+            assert d["key"] in secret and d["role"] not in described
+            described[d["role"]] = name
+    granted = {row[0] for row in database.rows("""SELECT grantee FROM information_schema.role_table_grants
+        WHERE table_schema IN ('todod', 'sidecar') AND grantee <> 'postgres'""")}
+    assert granted == set(described)
 
 
 def test_statements_without_where_see_one_user(api, daemon, connect_api, database, as_user):

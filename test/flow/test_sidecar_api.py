@@ -273,6 +273,7 @@ def test_metadata(make_sidecar, app):
 @pytest.mark.parametrize("config, words", [
     ({"sidecar__apps": "auditor=3504"}, "sidecar.apps"), ({"sidecar__crons": "auditor/c=@never"}, "@never"),
     ({"sidecar__crons": "nobody/c=@daily"}, "sidecar.crons"), ({"sidecar__scopes": "auditor=x"}, "sidecar.scopes"),
+    ({"sidecar__scopes": "auditor/publsh=x"}, "publsh"),
     ({"sidecar__token_dir": "/nowhere"}, "/nowhere/auditor.api-token"), ({"sidecar__secrets_file": "/etc/hostname"}, "no JSON")])
 def test_bad_configuration(make_sidecar, config, words):
     """It ends with 78 and says what is wrong, before it listens or calls anybody."""

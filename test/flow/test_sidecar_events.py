@@ -65,6 +65,38 @@ def test_event_reaches_subscriber(make_sidecar):
     assert 0 <= int(call.headers["__partition"]) < 12
 
 
+def lines_of(sidecar, msg, n):
+    return wait_until(f"{n} lines {msg}", lambda: len(found := sidecar.log(msg)) >= n and found)
+
+
+def test_lines_bear_the_ids_of_the_request(make_sidecar):
+    """OB3: what is published, delivered, tried again and buried is told under the correlation id that the event has."""
+    app = App([subscription(), raw_subscription()])
+    first = {"k-2": 422, "k-3": 503}
+    app.on(ROUTE, lambda call: first.pop(call.json["id"], 200))
+    sidecar = make_sidecar([("auditor", app)], log__level="debug").wait_healthy()
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    for number in (1, 2, 3):
+        made = event(number, correlation_id=f"request-{number}")
+        made["traceparent"] = f"00-{trace}-b7ad6b7169203331-01"
+        assert sidecar.api("auditor").publish("task-events", made, key="k").status == 204
+    publish_all(sidecar.api("auditor"), "task-events", ["plain"], [4])
+    assert sidecar.api("auditor").publish("bytes", b"\xff", content_type="application/octet-stream", rawPayload="true").status == 204
+    published = {e.get("event_id"): e for e in lines_of(sidecar, "sidecar.published", 5)}
+    assert set(published) == {"k-1", "k-2", "k-3", "plain-4", ""}
+    for number in (1, 2, 3):
+        line = published[f"k-{number}"]
+        assert line["correlation_id"] == f"request-{number}" and line["trace_id"] == trace and line["topic"] == "task-events"
+    assert "correlation_id" not in published["plain-4"] and "correlation_id" not in published[""]
+    for msg, event_id, number in (("sidecar.dead", "k-2", 2), ("sidecar.retried", "k-3", 3)):
+        line = lines_of(sidecar, msg, 1)[0]
+        assert (line["event_id"], line["correlation_id"], line["trace_id"]) == (event_id, f"request-{number}", trace), line
+    delivered = {e["correlation_id"]: (e["topic"], e["event_id"], e["group"])
+                 for e in lines_of(sidecar, "sidecar.delivered", 4) if "correlation_id" in e}
+    assert delivered == {"request-1": ("task-events", "k-1", "auditor"), "request-3": ("task-events", "k-3", "auditor"),
+                         "request-2": ("dlq.task-events", "k-2", "auditor")}
+
+
 def test_envelopes(make_sidecar):
     app = App([subscription("plain", None)])
     api = make_sidecar([("auditor", app)]).wait_healthy().api("auditor")
@@ -88,12 +120,15 @@ def test_envelopes(make_sidecar):
 
 def test_bad_publications(make_sidecar):
     app = App([])
-    api = make_sidecar([("auditor", app)], sidecar__scopes="auditor/publish=task-events other").wait_healthy().api("auditor")
+    api = make_sidecar([("auditor", app)], sidecar__scopes="auditor/publish=task-events other missing",
+                       sidecar__topics="task-events other reminders").wait_healthy().api("auditor")
     for answer, status, code in [
             (api.publish("task-events", b"{", content_type="application/cloudevents+json"), 400, "ERR_PUBSUB_CLOUD_EVENTS_SER"),
             (api.publish("task-events", b"[]", content_type="application/cloudevents+json"), 400, "ERR_PUBSUB_CLOUD_EVENTS_SER"),
             (api.publish("task-events", b"{}", pubsub="other"), 404, "ERR_PUBSUB_NOT_FOUND"),
             (api.publish("reminders", b"{}"), 403, "ERR_PUBSUB_FORBIDDEN"),
+            (api.publish("missing", b"{}"), 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
+            (api.call("POST", "publish/bulk/kafka-pubsub/missing", [{"entryId": "1", "event": {}}]), 500, "ERR_PUBSUB_PUBLISH_MESSAGE"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", b"{}"), 400, "ERR_PUBSUB_EVENTS_SER"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", [{"event": {}}]), 400, "ERR_PUBSUB_EVENTS_SER"),
             (api.call("POST", "publish/bulk/kafka-pubsub/other", [{"entryId": "1", "event": {}}] * 2), 400, "ERR_PUBSUB_EVENTS_SER"),
@@ -108,10 +143,14 @@ def test_large_bodies(make_sidecar):
     app = App([subscription()])
     sidecar = make_sidecar([("auditor", app)]).wait_healthy()
     api = sidecar.api("auditor")
-    big = event(1, "big", text="x" * (4 * 1024 * 1024 - 400))
-    assert api.publish("task-events", big, key="big").status == 204
-    call, = app.wait(ROUTE)
-    assert call.json == {**big, "topic": "task-events", "pubsubname": "kafka-pubsub"}
+    big = [event(n, "big", text="x" * (1024 * 1024 - 500)) for n in range(3)]
+    assert api.publish("task-events", big[0], key="big").status == 204
+    entries = [{"entryId": one["id"], "event": one, "contentType": "application/cloudevents+json", "metadata": {"partitionKey": "big"}}
+               for one in big[1:]]
+    assert api.call("POST", "publish/bulk/kafka-pubsub/task-events", entries).status == 204
+    assert [c.json for c in app.wait(ROUTE, 3)] == [{**one, "topic": "task-events", "pubsubname": "kafka-pubsub"} for one in big]
+    answer = api.publish("task-events", event(4, "big", text="x" * 1024 * 1024), key="big")
+    assert answer.status == 500 and json.loads(answer.body)["errorCode"] == "ERR_PUBSUB_PUBLISH_MESSAGE"
     answer = api.call("POST", "publish/kafka-pubsub/task-events", headers={"Content-Length": str(4 * 1024 * 1024 + 1)})
     assert answer.status == 500 and json.loads(answer.body)["errorCode"] == "ERR_BODY_TOO_LARGE"
 

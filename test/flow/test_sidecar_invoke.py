@@ -59,7 +59,7 @@ def test_statuses_and_sizes(sidecar, callee):
 
 def test_refusals(sidecar, callee):
     for app_id, target, path, status in [("ws-gateway", "nobody", "x", 500), ("auditor", "chat-api", "x", 403),
-                                         ("ws-gateway", "chat-api", "a/../b", 400), ("ws-gateway", "chat-api", "a/%2E%2e/b", 400)]:
+                                         ("ws-gateway", "chat-api", "a/../b", 400), ("ws-gateway", "chat-api", "a/%2E%2e/b", 400), ("ws-gateway", "chat-api", "a/..%2fb", 400)]:
         answer = sidecar.api(app_id).call("GET", f"invoke/{target}/method/{path}")
         assert answer.status == status and json.loads(answer.body)["errorCode"] == "ERR_DIRECT_INVOKE"
     assert sidecar.api("auditor").call("GET", "invoke/ws-gateway/method/x").status == 200

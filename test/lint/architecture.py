@@ -9,9 +9,11 @@ import source
 
 SQL = re.compile(r"^\s*(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|"
                  r"(CREATE|ALTER|DROP|TRUNCATE|GRANT|LOCK)\s+[A-Z]+\s)")
-SIDECAR = re.compile(r"/v1\.0(-alpha1|-beta1)?/|/dapr/subscribe")
+# What a sidecar serves, and what it calls an app at.
+SIDECAR = re.compile(r"/v1\.0(-alpha1|-beta1)?/|healthz/outbound|/dapr/|^/job/")
 KINDS = {"sql": SQL, "sidecar": SIDECAR}
-BROKER = re.compile(r"rdkafka|librdkafka|\b9092\b|\bkafka_", re.I)
+# Libraries, symbols, and the ports that brokers are usually reached at. "kafka-pubsub" is the name of a component.
+BROKER = re.compile(r"rdkafka|\brd_kafka|\bkafka_|\b(9092|9093|9094|19092|29092)\b", re.I)
 
 
 def read_table():
@@ -116,8 +118,8 @@ def broker():
     """No broker's library, symbol or port in the product: topics are reached through the sidecar alone."""
     problems = []
     for path in source.product_files() + ["Makefile"]:
-        for m in BROKER.finditer(source.code(path) if path.endswith((".c", ".h")) else source.text(path)):
-            problems.append(f"{path}:{source.line_of(source.text(path), m.start())}: {m.group()}")
+        text = source.without_comments(path) if path.endswith((".c", ".h")) else source.text(path)
+        problems += [f"{path}:{source.line_of(text, m.start())}: {m.group()}" for m in BROKER.finditer(text)]
     binary = os.path.join(source.ROOT, "build", "release", "todod")
     if not os.path.exists(binary) or not shutil.which("ldd"):
         return problems, "sources only, no binary yet"

@@ -4,10 +4,12 @@
 import sys
 
 import architecture
+import events
+import mutations
 import style
 import tree
 
-LINTS = {**style.LINTS, **architecture.LINTS, **tree.LINTS}
+LINTS = {**style.LINTS, **architecture.LINTS, **tree.LINTS, **events.LINTS, **mutations.LINTS}
 SHOWN_MAX = 40
 
 

@@ -38,13 +38,6 @@ STACKS = ("embedded", "dapr")
 RUN = os.path.join(ROOT, ".run", "deployment")
 BINARY = os.path.join(ROOT, "build", "release", "todod")
 READY_SECONDS = 120
-# The keys of a role's configuration that name the database, each with the database's role.
-DATABASE_KEYS = {
-    "chat-api": {"database.url": "todod_api", "database.relay_url": "todod_relay"},
-    "auditor": {"database.url": "todod_audit_writer", "audit.checker_url": "todod_audit_checker",
-                "audit.eraser_url": "todod_audit_eraser"},
-    "sidecar": {"database.url": "todod_sidecar"},
-}
 NOT_BESIDE_OTHERS = {"sidecar", "all"}
 
 
@@ -205,9 +198,11 @@ class Deployment:
         done = process.run("migrate", env={"TODOD_DATABASE_MIGRATE_URL": self.database.url}, binary=self.binary)
         assert done.returncode == 0, done
         for role in ["sidecar", *self.counts]:
-            if "database" in self.descriptions.get(role, {"needs": ["database"]})["needs"]:
-                for database_role in sorted(set(DATABASE_KEYS[role].values())):
-                    self.database.let_log_in(database_role)
+            for d in self.database_roles(role):
+                self.database.let_log_in(d["role"])
+
+    def database_roles(self, role):
+        return (self.descriptions.get(role) or describe(self.binary, role))["database_roles"]
 
     def make_keys(self):
         self.signing_key, pem = new_pem()
@@ -225,8 +220,7 @@ class Deployment:
                 write_private(f"{self.token_directory}/{role}.{kind}-token", token)
 
     def config_of(self, role):
-        config = {key: url_of(self.database.url, "todod", database_role)
-                  for key, database_role in DATABASE_KEYS.get(role, {}).items()}
+        config = {d["key"]: url_of(self.database.url, "todod", d["role"]) for d in self.database_roles(role)}
         if role != "sidecar":
             config |= {"dapr.token_file": f"{self.token_directory}/{role}.api-token",
                        "dapr.app_token_file": f"{self.token_directory}/{role}.app-token",

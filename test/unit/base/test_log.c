@@ -256,6 +256,57 @@ START_TEST(broken_descriptor)
 }
 END_TEST
 
+static const char TRACE[] = "0af7651916cd43dd8448eb211c80319c";
+
+static const struct {
+	const char *traceparent;
+	bool is_taken;
+} traceparents[] = {
+	{ "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true },
+	{ "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", false },
+	{ "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false },
+	{ "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", false },
+	{ "00-0af7651916cd43dd8448eb211c80319cxb7ad6b7169203331-01", false },
+	{ "00-00000000000000000000000000000000-b7ad6b7169203331-01", false },
+	{ "", false },
+};
+
+START_TEST(traces)
+{
+	struct log_context ctx = { "", "before" };
+
+	ck_assert(log_context_set_trace(&ctx, str_from(traceparents[_i].traceparent)) ==
+		  traceparents[_i].is_taken);
+	ck_assert_str_eq(ctx.trace_id, traceparents[_i].is_taken ? TRACE : "before");
+	ck_assert(!log_context_set_trace(&ctx, (struct str){ NULL, 0 }));
+}
+END_TEST
+
+/* Whatever byte stands in it, an id is taken as a whole or not at all. */
+START_TEST(correlation_ids)
+{
+	struct log_context ctx = { "before", "" };
+	char id[200];
+
+	for (int c = 0; c < 256; c++) {
+		bool is_fit = c > ' ' && c < 0x7f;
+		snprintf(id, sizeof(id), "a_b");
+		id[1] = (char)c;
+		ck_assert_msg(log_context_set_correlation_id(&ctx, (struct str){ id, 3 }) == is_fit,
+			      "%d", c);
+		ck_assert_int_eq(strncmp(ctx.correlation_id, is_fit ? id : "before", 4), 0);
+		snprintf(ctx.correlation_id, sizeof(ctx.correlation_id), "before");
+	}
+	memset(id, 'x', sizeof(id));
+	ck_assert(!log_context_set_correlation_id(&ctx, (struct str){ NULL, 0 }));
+	ck_assert(!log_context_set_correlation_id(&ctx, (struct str){ id, 0 }));
+	ck_assert(!log_context_set_correlation_id(&ctx, (struct str){ id, 129 }));
+	ck_assert_str_eq(ctx.correlation_id, "before");
+	ck_assert(log_context_set_correlation_id(&ctx, (struct str){ id, 128 }));
+	ck_assert_uint_eq(strlen(ctx.correlation_id), 128);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("log");
@@ -272,6 +323,8 @@ int main(void)
 	tcase_add_test(tc, long_lines);
 	tcase_add_test(tc, stuck_reader);
 	tcase_add_test(tc, broken_descriptor);
+	tcase_add_loop_test(tc, traces, 0, (int)ARRAY_SIZE(traceparents));
+	tcase_add_test(tc, correlation_ids);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -200,6 +200,37 @@ START_TEST(identities)
 }
 END_TEST
 
+static const struct {
+	const char *body, *id, *type, *correlation_id, *trace_id;
+} named[] = {
+	{ published, "10111213-1415-7117-9219-1a1b1c1d1e1f", "task.created", "req-1",
+	  "4bf92f3577b34da6a3ce929d0e0e4736" },
+	{ delivered, "10111213-1415-7117-9219-1a1b1c1d1e1f", "task.created", "req-1",
+	  "4bf92f3577b34da6a3ce929d0e0e4736" },
+	{ untraced, "10111213-1415-7117-9219-1a1b1c1d1e1f", "task.created", "req-1", "" },
+	{ "{\"id\":\"i\"}", "i", "", "", "" },
+	{ "{\"id\":\"i\",\"data\":{\"correlation_id\":\"a\\nb\"}}", "i", "", "", "" },
+	{ "{\"id\":\"i\",\"data\":{\"correlation_id\":null}}", "i", "", "", "" },
+	{ "{\"id\":\"i\",\"data\":[1]}", "", "", "", "" },
+	{ "{\"id\":5}", "", "", "", "" },
+	{ "[]", "", "", "", "" },
+	{ "\xff", "", "", "", "" },
+	{ "", "", "", "", "" },
+};
+
+START_TEST(ids_for_the_log)
+{
+	struct cloudevent_ids ids;
+
+	memset(&ids, 'x', sizeof(ids));
+	cloudevent_ids_read(arena, str_from(named[_i].body), &ids);
+	ck_assert(str_eq(ids.id, str_from(named[_i].id)));
+	ck_assert(str_eq(ids.type, str_from(named[_i].type)));
+	ck_assert_str_eq(ids.request.correlation_id, named[_i].correlation_id);
+	ck_assert_str_eq(ids.request.trace_id, named[_i].trace_id);
+}
+END_TEST
+
 /* Data that was put together by hand. */
 START_TEST(identity_of_what_is_no_json)
 {
@@ -458,6 +489,7 @@ int main(void)
 	tcase_add_test(tc, the_same_event_comes_back);
 	tcase_add_test(tc, identities);
 	tcase_add_test(tc, identity_of_what_is_no_json);
+	tcase_add_loop_test(tc, ids_for_the_log, 0, (int)ARRAY_SIZE(named));
 	tcase_add_test(tc, missing_is_none);
 	tcase_add_test(tc, data_of_any_kind);
 	tcase_add_loop_test(tc, trace_contexts, 0, (int)ARRAY_SIZE(traceparents));

@@ -55,6 +55,14 @@ static void loopback_on_sent(struct bufferevent *bev, void *arg)
 	loopback_drop(arg, bev);
 }
 
+static inline void loopback_close_when_sent(struct loopback *s, struct bufferevent *bev)
+{
+	if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		loopback_drop(s, bev);
+	else
+		bufferevent_setcb(bev, NULL, loopback_on_sent, loopback_on_event, s);
+}
+
 /* Bytes of the first whole request in in, 0 when there is none yet. */
 static size_t loopback_request_size(struct evbuffer *in)
 {
@@ -85,10 +93,7 @@ static void loopback_on_read(struct bufferevent *bev, void *arg)
 		free(request);
 		if (after != CLOSE)
 			continue;
-		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
-			loopback_drop(s, bev);
-		else
-			bufferevent_setcb(bev, NULL, loopback_on_sent, loopback_on_event, s);
+		loopback_close_when_sent(s, bev);
 		return;
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "loop/fiber.h"
 #include "loop/timer.h"
+#include "limited_memory.h"
 #include "loopback_server.h"
 
 #include <curl/curl.h>
@@ -537,38 +538,6 @@ START_TEST(test_big_request_body)
 }
 END_TEST
 
-/* Allocations of libcurl that may still succeed. */
-static unsigned allocations_left = UINT_MAX;
-
-static bool may_allocate(void)
-{
-	if (allocations_left == 0)
-		return false;
-	if (allocations_left != UINT_MAX)
-		allocations_left--;
-	return true;
-}
-
-static void *limited_malloc(size_t n)
-{
-	return may_allocate() ? malloc(n) : NULL;
-}
-
-static void *limited_realloc(void *p, size_t n)
-{
-	return may_allocate() ? realloc(p, n) : NULL;
-}
-
-static char *limited_strdup(const char *s)
-{
-	return may_allocate() ? strdup(s) : NULL;
-}
-
-static void *limited_calloc(size_t n, size_t size)
-{
-	return may_allocate() ? calloc(n, size) : NULL;
-}
-
 static unsigned failures;
 
 /* The nth allocation fails, for every n until a call gets through without: a clean error each time.
@@ -592,11 +561,8 @@ static void without_memory_fiber(void *arg)
 
 START_TEST(test_libcurl_without_memory)
 {
-	/* libcurl's memory functions are those of the first initialisation. */
 	http_client_free(client);
-	ck_assert_int_eq((int)curl_global_init_mem(CURL_GLOBAL_DEFAULT, limited_malloc, free,
-						   limited_realloc, limited_strdup, limited_calloc),
-			 (int)CURLE_OK);
+	limit_memory_of_libcurl();
 	client = http_client_new(loop, 8);
 	ck_assert_ptr_nonnull(client);
 	on_fiber(without_memory_fiber, NULL);

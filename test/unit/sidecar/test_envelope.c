@@ -134,6 +134,15 @@ START_TEST(completes_events)
 	assert_str(slice_get(e, STR("ext")), "\"\\u00e4\"");
 	assert_str(slice_get(e, STR("traceid")), "\"x\"");
 	ck_assert_ptr_null(slice_get(e, STR("traceparent")).p);
+	/* Whose traceid is missing loses its traceparent too, however it is spelled. */
+	e = wrap(&w, STR("{\"trace\\u0070arent\":\"mine\"}"), 0);
+	assert_str(slice_get(e, STR("traceparent")), "\"00-a-b-01\"");
+	ck_assert_ptr_null(memmem(e.p, e.n, "mine", 4));
+	w.traceparent = (struct str){ NULL, 0 };
+	e = wrap(&w, STR("{\"traceparent\":\"mine\"}"), 0);
+	assert_str(slice_get(e, STR("traceid")), "\"\"");
+	assert_str(slice_get(e, STR("traceparent")), "\"\"");
+	w.traceparent = STR("00-a-b-01");
 	e = wrap(&w, STR("{}"), 0);
 	assert_str(slice_get(e, STR("traceparent")), "\"00-a-b-01\"");
 	assert_str(slice_get(e, STR("specversion")), "\"1.0\"");
@@ -281,7 +290,7 @@ END_TEST
 
 START_TEST(reads_rules)
 {
-	static const char *const BAD[] = { "a", "a/=x", "b/c=x", "a/c=", "/c=x", "a=x" };
+	static const char *const BAD[] = { "a", "a/=x", "b/c=x", "a/c", "/c=x", "a=x" };
 	struct settings *s = calloc(1, sizeof(*s));
 	struct err err = { 0 };
 
@@ -293,6 +302,9 @@ START_TEST(reads_rules)
 	ck_assert(settings_allow(s, 0, STR("publish"), STR("y")) &&
 		  settings_allow(s, 0, STR("publish"), STR("z")));
 	ck_assert(!settings_allow(s, 0, STR("publish"), STR("other")));
+	ck_assert_int_eq(
+		settings_parse_rules(s, "k", STR("z/invoke="), s->scopes, &s->n_scopes, &err), 0);
+	ck_assert(!settings_allow(s, 1, STR("invoke"), STR("a")));
 	ck_assert(settings_allow(s, 0, STR("subscribe"), STR("other")) &&
 		  settings_allow(s, 1, STR("publish"), STR("other")));
 	ck_assert_int_eq(settings_parse_rules(s, "k", STR("a/cron-x=0 0,30 * * * *"), s->crons,
