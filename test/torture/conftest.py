@@ -18,5 +18,5 @@ from process import BINARY  # noqa: E402
 
 @pytest.fixture(scope="session")
 def deployment():
-    with Deployment(os.environ.get("TODOD_TEST_STACK", "embedded"), name="poison", binary=BINARY) as made:
+    with Deployment(os.environ.get("TODOD_TEST_STACK", "embedded"), name="faults", binary=BINARY) as made:
         yield made
