@@ -312,6 +312,7 @@ static int open_relay(struct app *app, struct err *reterr)
 	config.fast_connections = 1;
 	config.fast_depth = RELAY_DB_DEPTH;
 	config.slow_connections = 0;
+	config.application_name = "outbox-relay";
 	config.metrics_labels = "pool=\"relay\"";
 	int r = db_new(&config, &app->relay_db, reterr);
 	if (r < 0)

@@ -43,18 +43,24 @@ static const struct db_statement REMOVE = {
 	2,
 };
 
-/* $1 partitions, $2 and $3 topics and users that wait. Numbers are OUTBOX_WINDOW and
- * OUTBOX_TURN_MAX. What is sorted is narrow; the events are fetched when it is known which. */
+/* What was taken away stays in table and index until a vacuum. A plain scan of the index marks such
+ * entries, and the next one steps over them; a bitmap or a sequential scan visits them all. */
+static const struct db_statement BY_INDEX = {
+	"outbox_by_index",
+	"SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)",
+	0,
+};
+
+/* $1 partitions, $2 topics and $3 topic/user that wait. Numbers are OUTBOX_WINDOW and
+ * OUTBOX_TURN_MAX. No join decides what waits: the scan could not end after the first 512. What is
+ * grouped is narrow; the events are fetched when it is known which. */
 static const struct db_statement READ = {
 	"outbox_read",
 	"SELECT o.part, o.id, o.event_id, o.topic, o.user_id, o.event, o.created_at FROM "
-	"(SELECT f.part, f.id FROM (SELECT w.part, w.id, "
-	"row_number() OVER (PARTITION BY w.topic, w.user_id ORDER BY w.id) AS n "
-	"FROM unnest($1) AS p(part) CROSS JOIN LATERAL "
+	"(SELECT min(w.part) AS part, min(w.id) AS id FROM unnest($1) AS p(part) CROSS JOIN LATERAL "
 	"(SELECT x.part, x.id, x.topic, x.user_id FROM todod.outbox x WHERE x.part = p.part "
-	"AND NOT EXISTS (SELECT FROM unnest($2, $3) AS h(topic, user_id) "
-	"WHERE h.topic = x.topic AND (h.user_id = x.user_id OR h.user_id = '')) "
-	"ORDER BY x.id LIMIT 512) w) f WHERE f.n = 1 ORDER BY f.id LIMIT 500) c "
+	"AND x.topic <> ALL ($2) AND x.topic || '/' || x.user_id <> ALL ($3) "
+	"ORDER BY x.id LIMIT 512) w GROUP BY w.topic, w.user_id ORDER BY 2 LIMIT 500) c "
 	"JOIN todod.outbox o ON o.part = c.part AND o.id = c.id ORDER BY o.id",
 	3,
 };
@@ -123,7 +129,7 @@ static int remove_params(struct arena *arena, const struct outbox_turn *t, struc
 static int read_params(struct arena *arena, const struct outbox_turn *t, struct db_param ret[3])
 {
 	int64_t parts[OUTBOX_PARTS];
-	size_t n = 0;
+	size_t n_parts = 0, n_topics = 0, n_users = 0;
 	struct str *topics = arena_alloc(arena, 2 * t->n_holds * sizeof(*topics)),
 		   *users = topics != NULL ? topics + t->n_holds : NULL;
 
@@ -131,16 +137,23 @@ static int read_params(struct arena *arena, const struct outbox_turn *t, struct 
 		return -1;
 	for (int part = 0; part < OUTBOX_PARTS; part++) {
 		if (t->parts & (1U << part))
-			parts[n++] = part;
+			parts[n_parts++] = part;
 	}
 	for (size_t i = 0; i < t->n_holds; i++) {
-		topics[i] = t->holds[i].topic;
-		users[i] = t->holds[i].user_id.n > 0 ? t->holds[i].user_id : STR("");
+		const struct outbox_hold *h = &t->holds[i];
+
+		if (h->user_id.n == 0)
+			topics[n_topics++] = h->topic;
+		else
+			users[n_users++] = arena_printf(arena, "%.*s/%.*s", STR_ARGS(h->topic),
+							STR_ARGS(h->user_id));
+		if (n_users > 0 && users[n_users - 1].p == NULL)
+			return -1;
 	}
-	int r = db_param_i64s(arena, DB_I16, parts, n, &ret[0]);
+	int r = db_param_i64s(arena, DB_I16, parts, n_parts, &ret[0]);
 	if (r == 0)
-		r = db_param_texts(arena, topics, t->n_holds, &ret[1]);
-	return r == 0 ? db_param_texts(arena, users, t->n_holds, &ret[2]) : r;
+		r = db_param_texts(arena, topics, n_topics, &ret[1]);
+	return r == 0 ? db_param_texts(arena, users, n_users, &ret[2]) : r;
 }
 
 static int read_events(struct arena *arena, const struct db_result *result,
@@ -172,9 +185,9 @@ int outbox_turn_wait(struct db *db, struct arena *arena, const struct outbox_tur
 		     const struct outbox_event **ret, size_t *ret_n, struct err *reterr)
 {
 	struct db_param remove[2], read[3];
-	struct db_query queries[2];
+	struct db_query queries[3];
 	struct db_segment segment = { .queries = queries };
-	struct db_result *results[2];
+	struct db_result *results[3];
 	bool reads = t->parts != 0;
 
 	assert(t->n_done <= OUTBOX_TURN_MAX && (reads || t->n_done > 0));
@@ -186,6 +199,7 @@ int outbox_turn_wait(struct db *db, struct arena *arena, const struct outbox_tur
 	if (reads) {
 		if (read_params(arena, t, read) < 0)
 			return out_of_memory(reterr);
+		queries[segment.n_queries++] = (struct db_query){ &BY_INDEX, NULL };
 		queries[segment.n_queries++] = (struct db_query){ &READ, read };
 	}
 	int r = db_run_wait(db, &segment, results, NULL, reterr);
