@@ -117,6 +117,16 @@ def test_calling_callbacks(roles, differs):
             assert answer.status == 403, (caller, callee, path, answer)
 
 
+def test_calls_are_not_repeated(roles):
+    """dapr-components/local: a call whose answer got lost is not made a second time"""
+    for method in ("POST", "PATCH"):
+        path = f"/api/{uuid.uuid4()}/complete"
+        roles["chat-api"][0].on(path, lambda r: None)
+        answer = roles["ws-gateway"][1].invoke("chat-api", path, method, {})
+        assert answer.status == 500 and answer.code == "ERR_DIRECT_INVOKE", answer
+        assert len(roles["chat-api"][0].to(path)) == 1
+
+
 def test_calling_around(roles, note):
     """dapr-components/local: a path that leads out of what is allowed reaches no callback"""
     app, side = roles["chat-api"][0], roles["ws-gateway"][1]

@@ -140,6 +140,16 @@ def test_drop(app, side, job):
     assert len(app.to(f"/job/{job}")) == 1
 
 
+def test_default_policy(app, side, job, note):
+    """A job that says nothing of failures is tried 1 + 3 times within seconds, and is gone"""
+    app.on(f"/job/{job}", lambda _: 503)
+    assert side.job_put(job, dueTime=due(0.2), data=1).status == 204
+    app.wait(f"/job/{job}", 4, EXACT_SECONDS)
+    wait_until("it is gone", lambda: side.job_get(job).status >= 400)
+    time.sleep(2)
+    assert len(app.to(f"/job/{job}")) == 4
+
+
 def test_refused(side, job):
     """A job without a time, with its name in the body, or of a bad time is refused"""
     assert side.job_put(job, data=1).status == 400

@@ -17,6 +17,8 @@ from database import run_pg  # noqa: E402
 from process import clean_env, wait_until  # noqa: E402
 from run_all import RunAll, free_port, make_checkout, paste  # noqa: E402
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def run(tmp_path):
