@@ -139,7 +139,10 @@ def test_calling_around(roles, note):
 
 
 def test_secrets_of_a_role(roles):
-    """dapr-components/local: a role reads its own secret; another's is 403"""
+    """dapr-components/local: a role reads its own secret; another's is 403
+
+    DP12.
+    """
     assert roles["notifier"][1].secret("todod-notifier").json == {"smtp.password": "of notifier"}
     assert roles["auditor"][1].secret("todod-auditor").json == {"key": "of auditor"}
     for role, name in (("notifier", "todod-auditor"), ("ws-gateway", "todod-notifier"), ("chat-api", "contract")):
@@ -154,7 +157,10 @@ def test_state_of_a_role(roles):
 
 
 def test_cron_of_a_role(roles):
-    """dapr-components/local: cron-reminder comes to recurrer, and only there"""
+    """dapr-components/local: cron-reminder comes to recurrer, and only there
+
+    DP7.
+    """
     roles["recurrer"][0].wait("/cron-reminder", 1)
     assert not [r for role in set(roles) - {"recurrer"} for r in roles[role][0].to("/cron-reminder")]
 

@@ -33,7 +33,10 @@ def test_cron_failing(cron, tick_path, note):
 
 
 def test_cron_on_every_instance(cron, run_app, tick_path):
-    """A cron ticks on every instance of its app"""
+    """A cron ticks on every instance of its app
+
+    DP7.
+    """
     other, _ = run_app("contract-cron", name="contract-cron-2")
     before = len(cron[0].to(tick_path))
     other.wait(tick_path, 2)

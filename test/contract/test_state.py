@@ -133,7 +133,10 @@ def test_several_at_once(side, key):
 
 
 def test_apart(side, publisher, key):
-    """Two apps do not see each other's keys"""
+    """Two apps do not see each other's keys
+
+    DP6.
+    """
     side.state_put(key, "mine")
     assert publisher.state_get(key).status == 204
     publisher.state_put(key, "theirs")
