@@ -56,7 +56,12 @@ class Client:
             headers["dapr-api-token"] = self.token
         connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:
-            connection.request(method, path, body, {k: v for k, v in headers.items() if v is not None})
+            try:
+                connection.request(method, path, body, {k: v for k, v in headers.items() if v is not None})
+            except (BrokenPipeError, ConnectionResetError):
+                if not body:
+                    raise
+                # A body that is too long may be refused before all of it was sent; the answer is there.
             return Answer(connection.getresponse())
         finally:
             connection.close()

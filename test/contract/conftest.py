@@ -18,7 +18,7 @@ BACKENDS = {b.name: b for b in (RealBackend, EmbeddedBackend)}
 # Topics of the apps that all tests share; what ends in / has a dead-letter topic dlq.NAME, which they subscribe raw.
 SHARED = ["event", "wrap", "bulk", "order", "serial", "big", "retry/", "poison/", "lost/", "exhaust/", "status/", "garbage/"]
 # Of apps that a test has for itself.
-OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/", "sidecar-stop/", "broker"]
+OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/", "sidecar-stop/", "broker", "slow/"]
 PARTITIONS = 12
 
 results = {}
@@ -34,6 +34,17 @@ def pytest_generate_tests(metafunc):
     names = metafunc.config.getoption("backend") or list(BACKENDS)
     for fixture in {"backend", "deployed"} & set(metafunc.fixturenames):
         metafunc.parametrize(fixture, names, indirect=True, scope="session")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "real: about nothing but a real Dapr")
+
+
+def pytest_collection_modifyitems(config, items):
+    if "real" not in (config.getoption("backend") or BACKENDS):
+        left_out = [item for item in items if item.get_closest_marker("real")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def backend_of(node):

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 
+from app import wait_until
 from backend import APP_TOKEN, MUTE, SECRETS, TICK, TICKED, TOKEN, Side, Unavailable, real_stack, write
 import components  # of test/tools
 import deployment
@@ -47,6 +48,11 @@ class Place:
         if self in self.backend.places:
             self.backend.places.remove(self)
             self.backend.run()
+
+    def wait_again(self):
+        """An app that is there is known to be there, as before the process started anew."""
+        wait_until(f"{self.app_id} is healthy", lambda: not real_stack.listens(self.app_port) or
+                   real_stack.http_status(f"{self.url}/v1.0/healthz") == 204)
 
     def is_alive(self):
         return self in self.backend.places and self.backend.process.is_alive()
@@ -114,6 +120,8 @@ class EmbeddedBackend:
             "sidecar.crons": "; ".join(dict.fromkeys(line for p in self.places for line in p.crons)),
             "sidecar.scopes": "; ".join(dict.fromkeys(line for p in self.places for line in p.scopes))}
         self.process.start()
+        for place in self.places:
+            place.wait_again()
 
     def versions(self):
         version = process.run("--version", binary=BINARY).stdout.strip()

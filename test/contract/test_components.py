@@ -117,6 +117,16 @@ def test_calling_callbacks(roles, differs):
             assert answer.status == 403, (caller, callee, path, answer)
 
 
+def test_calls_are_not_repeated(roles):
+    """dapr-components/local: a call whose answer got lost is not made a second time"""
+    for method in ("POST", "PATCH"):
+        path = f"/api/{uuid.uuid4()}/complete"
+        roles["chat-api"][0].on(path, lambda r: None)
+        answer = roles["ws-gateway"][1].invoke("chat-api", path, method, {})
+        assert answer.status == 500 and answer.code == "ERR_DIRECT_INVOKE", answer
+        assert len(roles["chat-api"][0].to(path)) == 1
+
+
 def test_calling_around(roles, note):
     """dapr-components/local: a path that leads out of what is allowed reaches no callback"""
     app, side = roles["chat-api"][0], roles["ws-gateway"][1]
@@ -129,7 +139,10 @@ def test_calling_around(roles, note):
 
 
 def test_secrets_of_a_role(roles):
-    """dapr-components/local: a role reads its own secret; another's is 403"""
+    """dapr-components/local: a role reads its own secret; another's is 403
+
+    DP12.
+    """
     assert roles["notifier"][1].secret("todod-notifier").json == {"smtp.password": "of notifier"}
     assert roles["auditor"][1].secret("todod-auditor").json == {"key": "of auditor"}
     for role, name in (("notifier", "todod-auditor"), ("ws-gateway", "todod-notifier"), ("chat-api", "contract")):
@@ -144,7 +157,10 @@ def test_state_of_a_role(roles):
 
 
 def test_cron_of_a_role(roles):
-    """dapr-components/local: cron-reminder comes to recurrer, and only there"""
+    """dapr-components/local: cron-reminder comes to recurrer, and only there
+
+    DP7.
+    """
     roles["recurrer"][0].wait("/cron-reminder", 1)
     assert not [r for role in set(roles) - {"recurrer"} for r in roles[role][0].to("/cron-reminder")]
 

@@ -389,7 +389,7 @@ def test_unmigrated_database(key_file, make_database):
 # ---- what the binary is made of ----
 
 def test_libraries():
-    """MI2: libevent, yajl, libpq, libcurl, libcrypto and libunistring are what it asks for itself; no Kafka client anywhere."""
+    """MI2, DP1: libevent, yajl, libpq, libcurl, libcrypto and libunistring are what it asks for itself; no Kafka client anywhere."""
     headers = subprocess.run(["readelf", "-d", BINARY], text=True, check=True, capture_output=True).stdout
     needed = set(re.findall(r"\(NEEDED\).*\[([^]]+)\]", headers))
     ours = {"libevent_core-2.1.so.7", "libyajl.so.2", "libpq.so.5", "libcurl.so.4", "libcrypto.so.3"}

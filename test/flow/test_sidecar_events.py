@@ -174,7 +174,7 @@ def test_order_per_key_and_spread(make_sidecar):
 
 
 def test_groups_each_get_everything(make_sidecar):
-    """Two apps are two groups; two instances of one share, in the replica component each gets all that is new."""
+    """EV13: two apps are two groups; two instances of one share, in the replica component each gets all that is new."""
     wish = subscription()
     replica = {**subscription("task-updates", None), "pubsubname": "kafka-pubsub-replica"}
     one, two, gateway_a, gateway_b = App([wish]), App([wish]), App([replica]), App([replica])

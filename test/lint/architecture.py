@@ -136,7 +136,7 @@ def fibers():
 
 
 def broker():
-    """No broker's library, symbol or port in the product: topics are reached through the sidecar alone."""
+    """DP1: no broker's library, symbol or port in the product: topics are reached through the sidecar alone."""
     problems = []
     for path in source.product_files() + ["Makefile"]:
         text = source.without_comments(path) if path.endswith((".c", ".h")) else source.text(path)

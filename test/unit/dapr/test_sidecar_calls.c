@@ -218,6 +218,7 @@ START_TEST(state_keys)
 }
 END_TEST
 
+/* DP6 */
 START_TEST(keys_of_users)
 {
 	struct arena *none = arena_new(0);
@@ -739,7 +740,8 @@ static FIBER int make_call(enum lost_call call)
 	}
 }
 
-/* The sidecar has read the request and dies: a connection that was kept ends without an answer. */
+/* DP5. The sidecar has read the request and dies: a connection that was kept ends without an
+ * answer. */
 static void lost_answers_fiber(void *arg)
 {
 	(void)arg;
