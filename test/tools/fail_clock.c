@@ -3,7 +3,6 @@
  * For LD_PRELOAD: a program whose wall clock is wrong, by FAIL_CLOCK_SECONDS (ahead, or behind with
  * a sign). What measures durations is left alone.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,7 +17,7 @@ static __attribute__((constructor)) void begin(void)
 	offset_seconds = text ? strtol(text, NULL, 10) : 0;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *ts)
+__attribute__((visibility("default"))) int clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	long r = syscall(SYS_clock_gettime, clock, ts);
 
