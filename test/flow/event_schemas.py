@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of docs/events, compiled, which of them an event must fit, and what a schema cannot say."""
+"""EV5: the schemas of docs/events, compiled, which of them an event must fit, and what a schema cannot say."""
 import glob
 import json
 import os

@@ -10,7 +10,7 @@ from process import BINARY, ROOT
 
 
 def test_generated_pages_are_current(tmp_path):
-    """Where it fails: make docs, and commit."""
+    """AR15: among them docs/services.md, whose subscriptions and dead letters are those of --describe. Where it fails: make docs."""
     os.makedirs(tmp_path / "scripts")
     os.makedirs(tmp_path / "docs")
     for name in ("docs.sh", "services.py"):

@@ -179,7 +179,7 @@ def schema_mutations():
 
 
 def mutations():
-    """That layers, broker and events find what they are for."""
+    """That layers, broker and events (EV6) find what they are for."""
     problems = [*architecture_mutations(), *schema_mutations()]
     return problems, f"{len(ARCHITECTURE) + len(SCHEMAS)} trees"
 
