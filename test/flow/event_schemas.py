@@ -10,9 +10,9 @@ import jsonschema
 from api_client import parse_json
 from process import ROOT
 
-# Two kinds of events share a topic; every other topic has one.
+# The kinds of events that share a topic with others; else a topic has one kind.
 FILES = {"task-events": "task-event.v1.json", "task-updates": "task-update.v1.json", "reminders": "reminder-event.v1.json"}
-PREFERENCES = "preferences-event.v1.json"
+KINDS = {("task-events", "preferences.changed"): "preferences-event.v1.json", ("task-updates", "notification"): "notification-event.v1.json"}
 
 
 def load(path):
@@ -44,8 +44,7 @@ VALIDATE = {name: fastjsonschema.compile(without_refs(schema, name)) for name, s
 
 
 def validate(topic, event):
-    is_preferences = topic == "task-events" and event["type"].startswith("preferences.")
-    VALIDATE[PREFERENCES if is_preferences else FILES[topic]](event)
+    VALIDATE[KINDS.get((topic, event["type"]), FILES[topic])](event)
 
 
 def validate_all(rows):

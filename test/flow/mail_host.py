@@ -48,8 +48,9 @@ class Violation(Exception):
 
 class MailHost:
     """
-    on(step, answer): step is connect, mail, rcpt, data or end; answer a reply, "" (hang up), bytes (garbage), a number of seconds of
-    silence before the right reply, or a function of (recipient, how many mails were begun) that gives one of them or None.
+    on(step, answer, recipient): step is connect, mail, rcpt, data or end; answer a reply, "" (hang up), bytes (garbage), a number of
+    seconds of silence before the right reply, None (the right reply), or a function of how often that recipient was tried that
+    gives one of them. Without a recipient it is for all.
     """
 
     def __init__(self, context=None, tls=False, login=None):
@@ -81,8 +82,12 @@ class MailHost:
             except OSError:
                 pass
 
-    def on(self, step, answer):
-        self.answers[step] = answer
+    def on(self, step, answer, recipient=None):
+        self.answers[step, recipient] = answer
+
+    def answer(self, step, recipient):
+        answer = self.answers.get((step, recipient), self.answers.get((step, None)))
+        return answer(len(self.tries_of(recipient))) if callable(answer) else answer
 
     def accept(self, listener):
         while True:
@@ -121,19 +126,21 @@ class Session:
         self.host, self.connection = host, connection
         self.buffer = b""
         self.recipient = None
+        self.hung_up = False
 
     def send(self, text):
         self.connection.sendall(text if isinstance(text, bytes) else (text + "\r\n").encode())
 
     def reply(self, step, good):
-        """False: the session is over."""
-        answer = self.host.answers.get(step)
-        if callable(answer):
-            answer = answer(self.recipient, len(self.host.tries))
+        return self.say(self.host.answer(step, self.recipient), good)
+
+    def say(self, answer, good):
+        """Whether it was the right reply."""
         if isinstance(answer, (int, float)):
             time.sleep(answer)
             answer = None
         if answer == "":
+            self.hung_up = True
             return False
         self.send(good if answer is None else answer)
         return answer is None
@@ -194,11 +201,10 @@ class Session:
                 self.recipient = m[1].decode()
                 with self.host.lock:
                     self.host.tries.append((self.recipient, time.time()))
-                if not self.reply("rcpt", "250 fine"):
-                    if self.host.answers.get("rcpt") == "":
-                        return
+                if not self.reply("rcpt", "250 fine") and self.hung_up:
+                    return
             elif word == b"DATA" and self.recipient:
-                if self.reply("data", "354 go on") and not self.take(sender):
+                if (self.reply("data", "354 go on") and not self.take(sender)) or self.hung_up:
                     return
                 sender = self.recipient = None
             else:
@@ -213,11 +219,12 @@ class Session:
                 raise Violation(f"not ASCII: {line!r}")
             lines.append(line[1:] if line.startswith(b".") else line)
         mail = Mail(sender, self.recipient, b"\r\n".join(lines) + b"\r\n", time.time())
-        answer = self.host.answers.get("end")
-        if answer is None or isinstance(answer, (int, float)) or callable(answer):
+        answer = self.host.answer("end", self.recipient)
+        # A mail that is refused is none; one whose answer gets lost is one.
+        if not (isinstance(answer, str) and answer):
             with self.host.lock:
                 self.host.mails.append(mail)
-        return self.reply("end", "250 taken")
+        return self.say(answer, "250 taken")
 
 
 def server_context(certificate, key):

@@ -6,6 +6,7 @@ import socket
 import uuid
 
 import process
+from event_schemas import validate
 from sidecar_host import Sidecar
 
 LINK_KEY = "5a" * 32
@@ -68,6 +69,7 @@ class Stack:
                 "database__relay_url": self.database.url.replace("postgres@", "todod_relay@")}
 
     def stop(self):
+        self.check_events()
         failures = []
         for daemon in [*self.notifiers, self.sidecar]:
             try:
@@ -76,6 +78,13 @@ class Stack:
                 failures.append(str(e))
         assert not failures, "\n".join(failures)
         assert self.mail is None or not self.mail.violations, self.mail.violations
+
+    def check_events(self):
+        """Whatever notifier published fits its schema."""
+        for topic in ("reminders", "task-updates"):
+            for event in self.published(topic):
+                if event["source"] == "notifier":
+                    validate(topic, event)
 
     # ---- what is published ----
 
@@ -95,10 +104,11 @@ class Stack:
 
     def outcomes(self, user):
         """(type, attempt, ...) of what notifier told of a user's reminders."""
-        return [e for e in self.published("reminders", user) if e["type"] in ("reminder.sent", "reminder.failed")]
+        return [e for e in self.published("reminders", user)
+                if e["source"] == "notifier" and e["type"] in ("reminder.sent", "reminder.failed")]
 
     def state(self, user, what):
-        key = f"u/{user}/{what}"
+        key = f"notifier||u/{user}/{what}"
         rows = self.database.rows("SELECT value FROM sidecar.state WHERE key = %s", key)
         return json.loads(rows[0][0]) if rows else None
 
