@@ -73,7 +73,7 @@ FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
 CASES ?= 20000
 
-.PHONY: all objects tests fuzzers run-all run-dapr check check-all unit oracle flow schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
+.PHONY: all objects tests fuzzers run-all run-dapr check check-all unit oracle flow contract-embedded schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
 	clang tidy coverage bench bench-events topics check-dapr docs score format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -142,11 +142,11 @@ run-all: ## install what is missing, build, start everything with a PostgreSQL o
 run-dapr: ## the same with a real Dapr and Kafka, which it builds once (needs Go, Java, Maven)
 	@scripts/run-all.sh dapr
 
-check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow tests (ASan and UBSan), Schemathesis
+check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow and contract tests (ASan and UBSan), Schemathesis
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@scripts/venv.sh
-	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow torture schemathesis
+	@$(PYTHON) test/run.py lint unit oracle vectors fuzz-replay flow contract-embedded torture schemathesis
 
 check-all: deps-slow ## check, and the slow gates: clang, analyzers, valgrind, long fuzzing, coverage
 	@$(SELF) check
@@ -170,6 +170,10 @@ flow: deps ## flow tests: the real daemon on a real PostgreSQL
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@$(PYTHON) test/run.py flow
+
+contract-embedded: deps ## what is expected of a sidecar, asked of the embedded one; check-dapr asks a real Dapr too
+	@$(SELF) PROFILE=asan all
+	@$(PYTHON) test/run.py contract-embedded
 
 schemathesis: deps ## requests made up from the OpenAPI document, CASES=20000 of them
 	@scripts/venv.sh
@@ -222,7 +226,7 @@ bench-events: deps-bench ## events from task to audit trail, on the embedded sid
 	@$(SELF) PROFILE=release all
 	@test/bench/events.py
 
-check-dapr: deps ## the contract of the sidecar, on a real Dapr and broker (needs Go, Java, Maven; OPTIONAL=1: not needed)
+check-dapr: deps ## the contract of the sidecar, on a real Dapr and broker and on the embedded one (needs Go, Java, Maven; OPTIONAL=1: not needed)
 	@$(SELF) PROFILE=release all
 	@$(PYTHON) test/run.py contract$(if $(OPTIONAL),=optional)
 

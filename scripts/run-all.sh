@@ -115,6 +115,23 @@ write_keys() {
 		"$(sed 's/$/\\n/' "$run/audit-checkpoint.pem" | tr -d '\n')" >"$run/secrets.json"
 }
 
+# What dapr-components/local lets the apps do, for the embedded sidecar; test_run_all.py compares.
+write_scopes() {
+	echo "sidecar.topics = task-events reminders task-updates dlq.task-events dlq.reminders dlq.task-updates"
+	cat <<-'END' | tr '\n' ' ' | sed 's/; $/\n/; s/^/sidecar.scopes = /'
+		chat-api/publish=task-events reminders task-updates dlq.task-updates;
+		chat-api/subscribe=task-updates;
+		chat-api/secrets=todod-chat-api;
+		chat-api/invoke=auditor;
+		chat-api/components=kafka-pubsub secrets statestore;
+		auditor/publish=task-events reminders dlq.task-events dlq.reminders;
+		auditor/subscribe=task-events reminders dlq.task-events dlq.reminders dlq.task-updates;
+		auditor/secrets=todod-auditor audit;
+		auditor/invoke=;
+		auditor/components=kafka-pubsub secrets;
+	END
+}
+
 write_config() {
 	local api=$((port + 300)) calls=$((port + 200))
 	umask 077
@@ -135,6 +152,7 @@ write_config() {
 		write_common sidecar todod_sidecar "$([ "$stack" = embedded ] || echo dapr)"
 		echo "sidecar.apps = chat-api=$api:127.0.0.1:$calls, auditor=$((api + 4)):127.0.0.1:$((calls + 4))"
 		echo "sidecar.crons = auditor/cron-checkpoint=@every 60s; auditor/cron-upkeep=@every 1h"
+		write_scopes
 		echo "sidecar.token_dir = $run/tokens"
 		echo "sidecar.secrets_file = $run/secrets.json"
 	} >"$run/sidecar.conf"

@@ -59,7 +59,7 @@ def script_of(blocks):
 
 def run_blocks(blocks, directory):
     """What each block prints, standard error included. They share variables and functions."""
-    result = subprocess.run(["bash", "-c", script_of(blocks)], cwd=directory, env=clean_env(), text=True,
+    result = subprocess.run(["bash", "-c", script_of(blocks)], cwd=directory, env={**clean_env(), "LC_ALL": "C.UTF-8"}, text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, timeout=600)
     printed = result.stdout.split(MARK + "\n")
     if len(printed) != len(blocks) + 1:

@@ -3,6 +3,7 @@
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
 lint  unit  oracle  vectors  fuzz-replay  flow  torture  schemathesis[=CASES]  valgrind  fuzz=SECONDS  contract[=optional]
+contract-embedded
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -176,14 +177,14 @@ def fuzz(tally, seconds):
     tally.suite("fuzz", results.count(True), results.count(False), started)
 
 
-def run_pytest(name, directory, env, seconds):
-    """(passed, failed, skipped, exit status, output)"""
+def run_pytest(name, directory, env, seconds, *arguments):
+    """(passed, failed, skipped, exit status, output); arguments: what to run, if it is not test/NAME."""
     report = os.path.join(directory, f"{name}.xml")
     os.makedirs(directory, exist_ok=True)
     if os.path.exists(report):
         os.remove(report)
     status, output = run_program([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o",
-                                  "junit_family=xunit2", f"--junitxml={report}", f"test/{name}"], env, seconds)
+                                  "junit_family=xunit2", f"--junitxml={report}", *(arguments or [f"test/{name}"])], env, seconds)
     passed = failed = skipped = 0
     if os.path.exists(report):
         for suite in ElementTree.parse(report).iter("testsuite"):
@@ -230,6 +231,24 @@ def contract(tally, optional):
     tally.suite("contract", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
     if not_run:
         print(f"contract on a real Dapr: {not_run[1]}", flush=True)
+
+
+def contract_embedded(tally, cluster, profile):
+    """The same on the embedded sidecar alone, which needs nothing more than PostgreSQL. The files wait side by side."""
+    started = time.monotonic()
+    build = os.path.join(ROOT, "build", profile)
+    env = dict(os.environ, **SANITIZERS, TODOD_TEST_BUILD=build)
+    names = sorted({os.path.basename(p)[:-3] for p in glob.glob(f"{ROOT}/test/contract/test_*.py")} - {"test_run_dapr", "test_topics"})
+    passed = failed = skipped = 0
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        runs = {name: pool.submit(run_pytest, name, os.path.join(build, "contract"), env, CONTRACT_SECONDS,
+                                  f"test/contract/{name}.py", "--backend=embedded") for name in names}
+        for name, future in runs.items():
+            good, bad, left_out, status, output = future.result()
+            passed, failed, skipped = passed + good, failed + bad, skipped + left_out
+            if bad:
+                show(f"contract-embedded {name}: exit status {status}", output)
+    tally.suite("contract-embedded", passed, failed, started, f" ({skipped} differ, docs/dapr.md says why)")
 
 
 def lint(tally, cluster, profile):
@@ -285,7 +304,7 @@ def schemathesis(tally, cluster, profile, cases=1000):
 
 
 SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit,
-          "fuzz-replay": fuzz_replay, "flow": flow, "torture": torture,
+          "fuzz-replay": fuzz_replay, "flow": flow, "contract-embedded": contract_embedded, "torture": torture,
           "schemathesis": schemathesis, "valgrind": valgrind}
 
 

@@ -23,6 +23,7 @@ enum role_need {
 	NEED_AUTH = 1 << 1, /* keys to verify tokens */
 	NEED_DAPR = 1 << 2, /* a sidecar: the start waits for it */
 	WANT_DAPR = 1 << 3, /* a sidecar, but ready without one */
+	NEED_SMTP = 1 << 4, /* a mail server, which the role itself connects to */
 };
 
 /* Handlers run on a fiber and answer exactly once by a reply function, also on failure. */

@@ -75,4 +75,7 @@ struct str config_str(const struct config *c,
 int64_t config_i64(const struct config *c, const char *name); /* I64, DURATION_MS, BYTES */
 bool config_bool(const struct config *c, const char *name);
 
+/* One duration as CONFIG_DURATION_MS is written, for keys that hold several. -EINVAL, -ERANGE. */
+int config_parse_duration(struct str text, int64_t *ret_ms) MUST_CHECK;
+
 #endif

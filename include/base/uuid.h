@@ -20,6 +20,9 @@ enum { UUID_TEXT_SIZE = 37, UUID_HEX_SIZE = 33 };
 /* Never fails: without entropy the process ends with a message (exit 70), as nothing safe can be
  * done. */
 struct uuid uuid_v7(void);
+/* The same for the same time and name, wherever and whenever it is made: for what must not get a
+ * second id when it is made again. 0, or -ENOMEM. */
+int uuid_v7_named(int64_t at_us, struct str name, struct uuid *ret) MUST_CHECK;
 /* Lower case, NUL-terminated. */
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE]);
 /* The 32 digits without dashes, NUL-terminated. */

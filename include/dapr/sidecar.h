@@ -100,6 +100,10 @@ FIBER int sidecar_state_delete_wait(struct sidecar *s, struct str key, struct st
 FIBER int sidecar_job_put_wait(struct sidecar *s, struct str name, int64_t due_us,
 			       struct str data_json, int64_t retry_s,
 			       struct err *reterr) MUST_CHECK;
+/* The same so many seconds from now, by the sidecar's clock. */
+FIBER int sidecar_job_put_after_wait(struct sidecar *s, struct str name, int64_t delay_s,
+				     struct str data_json, int64_t retry_s,
+				     struct err *reterr) MUST_CHECK;
 /* 0 also when there is none. */
 FIBER int sidecar_job_delete_wait(struct sidecar *s, struct str name,
 				  struct err *reterr) MUST_CHECK;

@@ -16,6 +16,8 @@ enum { CHANNELS_ALL = CHANNEL_EMAIL | CHANNEL_IN_APP | CHANNEL_LOG };
 /* ["email", "in_app"] as a set; not empty, names known: else 422 for `field`. */
 int channels_parse(const struct json_strs *in, const char *field, unsigned *ret,
 		   struct err *reterr) MUST_CHECK;
+/* What an event says: names nobody knows here are left out. */
+unsigned channels_read(const struct json_strs *in);
 /* As an array of names, in the order of the bits. */
 void channels_write_json(struct json_out *o, unsigned channels);
 

@@ -41,7 +41,8 @@ bool preferences_same(const struct preferences *a, const struct preferences *b);
 /* {"time_zone", "email", "email_confirmed", "channels", "default_reminder_offset_minutes",
  * "locale", "version"} */
 void preferences_write_json(struct json_out *o, const struct preferences *p);
-/* The payload of preferences.changed: {"email", "time_zone", "channels", "locale"}. */
+/* The payload of preferences.changed: {"email", "time_zone", "channels", "locale",
+ * "email_confirmed"}. */
 void preferences_write_payload(struct json_out *o, const struct preferences *p);
 
 #endif

@@ -46,20 +46,17 @@ FIBER int dead_letter_resolve_wait(struct db *db, struct str event_id,
 				   const uint8_t identity[SHA256_SIZE],
 				   struct err *reterr) MUST_CHECK;
 
-/* Whose time has come, oldest first. */
-FIBER int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
-			       struct err *reterr) MUST_CHECK;
 /*
- * They are going to be published again, or will never be taken: one try less, the next one 10 and
- * then 60 times replay_after_ms from now. Said before, not after: what comes back in between must
+ * Whose time has come, oldest first: each to one caller, and counted as replayed, the next time 10 and
+ * then 60 times replay_after_ms from now. Counted before, not after: what comes back in between must
  * find its letter replayed. Who dies in between has used up a try.
  */
-FIBER int dead_letter_replaying_wait(struct db *db, struct arena *arena, const struct uuid *ids,
+FIBER int dead_letter_claim_wait(struct db *db, struct arena *arena, int64_t replay_after_ms,
+				 struct dead_letters *ret, struct err *reterr) MUST_CHECK;
+/* Those of them that could not be published after all: due again in replay_after_ms. */
+FIBER int dead_letter_give_back_wait(struct db *db, struct arena *arena, const struct uuid *ids,
 				     size_t n, int64_t replay_after_ms,
 				     struct err *reterr) MUST_CHECK;
-/* They were not published after all: due as before. */
-FIBER int dead_letter_not_replayed_wait(struct db *db, struct arena *arena, const struct uuid *ids,
-					size_t n, struct err *reterr) MUST_CHECK;
 /* Removes those older than DEAD_LETTER_DAYS; *ret_open: how many are still open. */
 FIBER int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,
 				  struct err *reterr) MUST_CHECK;

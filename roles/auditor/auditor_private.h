@@ -14,8 +14,6 @@
 #include "store/audit.h"
 #include "store/audit_checkpoint.h"
 
-enum { WAIT_FOR_DATABASE_MS = 8000 }; /* a delivery; the sidecar gives up after 10 s */
-
 struct auditor {
 	struct db *db, *checker;
 	struct sidecar *sidecar;
@@ -46,9 +44,5 @@ int auditor_read_event(struct arena *arena, struct str topic, struct str body,
 		       struct err *reterr) MUST_CHECK;
 /* The bytes of the record in a raw delivery: the sidecar wraps them (data_base64). -ENOMEM. */
 int auditor_read_record(struct arena *arena, struct str body, struct str *ret) MUST_CHECK;
-
-/* Whether it makes sense to ask again soon: the database was away. Sleeps before it says yes; no
- * when the time is over. pause_ms: 0 at first. */
-FIBER bool auditor_wait_again(int r, int64_t until_ms, int64_t *pause_ms);
 
 #endif

@@ -57,25 +57,25 @@ static FIBER int make_checkpoints(struct auditor *a, struct arena *arena, struct
 
 /* ---- replays ---- */
 
-/* Marks in `taken` the next letters of one topic, at most one of each user, which a batch may hold.
- */
-static size_t next_batch(const struct dead_letters *page, bool *taken,
-			 const struct dead_letter **batch)
+/* Marks in `taken` the next letters of one topic, at most one of each user, which a batch may hold;
+ * `batch` gets their places in the page. */
+static size_t next_batch(const struct dead_letters *page, bool *taken, size_t *batch)
 {
 	size_t n = 0, bytes = 0;
 
 	for (size_t i = 0; i < page->n; i++) {
 		const struct dead_letter *d = &page->list[i];
-		bool fits = !taken[i] && (n == 0 || (str_eq(d->topic, batch[0]->topic) &&
-						     bytes + d->body.n <= BATCH_BYTES_MAX));
+		bool fits = !taken[i] &&
+			    (n == 0 || (str_eq(d->topic, page->list[batch[0]].topic) &&
+					bytes + d->body.n <= BATCH_BYTES_MAX));
 
 		for (size_t j = 0; fits && j < n; j++)
-			fits = !str_eq(d->user_id, batch[j]->user_id);
+			fits = !str_eq(d->user_id, page->list[batch[j]].user_id);
 		if (!fits)
 			continue;
 		taken[i] = true;
 		bytes += d->body.n;
-		batch[n++] = d;
+		batch[n++] = i;
 	}
 	return n;
 }
@@ -89,76 +89,74 @@ static void log_replayed(struct auditor *a, struct arena *arena, const struct de
 	cloudevent_ids_read(arena, d->body, &ids);
 	const struct log_context *before = log_context_swap(&ids.request);
 	log_info("dead_letter.replayed", LOG_STR("topic", d->topic),
-		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays + 1),
+		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays),
 		 LOG_BOOL("published", is_published));
 	log_context_swap(before);
 }
 
-/* What the broker could not take now stays due. */
-static FIBER void give_back(struct auditor *a, struct arena *arena, const struct uuid *ids,
-			    size_t n)
-{
-	struct err err = { .text = "" };
-
-	if (n > 0 && dead_letter_not_replayed_wait(a->db, arena, ids, n, &err) < 0)
-		log_err(LOG_WARN, "dead_letter.try_lost", &err);
-}
-
 /* What the broker will never take has had its try all the same, or it would be first in line for
- * ever. ids: room for n. */
-static FIBER int publish_marked(struct auditor *a, struct arena *arena,
-				const struct dead_letter *const *batch, size_t n,
-				const struct sidecar_entry *entries, bool *published,
-				struct uuid *ids, struct err *reterr)
+ * ever: it is marked in `tried` like what it took. */
+static FIBER int publish_batch(struct auditor *a, struct arena *arena,
+			       const struct dead_letters *page, const size_t *batch, size_t n,
+			       bool *tried, struct err *reterr)
 {
-	size_t n_back = 0;
-	int r = sidecar_publish_wait(a->sidecar, batch[0]->topic, entries, n, published, reterr);
+	struct sidecar_entry *entries = arena_alloc(arena, n * sizeof(*entries));
+	bool *published = arena_calloc(arena, n, sizeof(*published));
+
+	if (entries == NULL || published == NULL)
+		return err_unavailable(reterr, 1, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		const struct dead_letter *d = &page->list[batch[i]];
+
+		entries[i] = (struct sidecar_entry){ d->event_id, d->user_id, d->body };
+	}
+	int r = sidecar_publish_wait(a->sidecar, page->list[batch[0]].topic, entries, n, published,
+				     reterr);
 	bool is_refused = r < 0 && r != -EAGAIN && r != -ETIME && r != -ECANCELED && r != -ENOMEM;
+	size_t n_tried = 0;
 
 	if (is_refused)
 		log_err(LOG_WARN, "dead_letter.refused", reterr);
 	for (size_t i = 0; i < n; i++) {
-		if (published[i] || is_refused)
-			log_replayed(a, arena, batch[i], published[i]);
-		else
-			ids[n_back++] = batch[i]->id;
+		if (!published[i] && !is_refused)
+			continue;
+		tried[batch[i]] = true;
+		n_tried++;
+		log_replayed(a, arena, &page->list[batch[i]], published[i]);
 	}
-	give_back(a, arena, ids, n_back);
-	if (r == 0 && n_back > 0)
+	if (r == 0 && n_tried < n)
 		return err_unavailable(reterr, 1, "the broker did not take a whole batch");
 	return is_refused ? 0 : r;
 }
 
-static FIBER int publish_batch(struct auditor *a, struct arena *arena,
-			       const struct dead_letter *const *batch, size_t n, struct err *reterr)
+static FIBER void give_back(struct auditor *a, struct arena *arena, const struct dead_letters *page,
+			    const bool *tried)
 {
-	struct sidecar_entry *entries = arena_alloc(arena, n * sizeof(*entries));
-	bool *published = arena_calloc(arena, n, sizeof(*published));
-	struct uuid *ids = arena_alloc(arena, n * sizeof(*ids));
+	struct uuid ids[DEAD_LETTER_PAGE_MAX];
+	struct err err = { .text = "" };
+	size_t n = 0;
 
-	if (entries == NULL || published == NULL || ids == NULL)
-		return err_unavailable(reterr, 1, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		entries[i] = (struct sidecar_entry){ batch[i]->event_id, batch[i]->user_id,
-						     batch[i]->body };
-		ids[i] = batch[i]->id;
+	for (size_t i = 0; i < page->n; i++) {
+		if (!tried[i])
+			ids[n++] = page->list[i].id;
 	}
-	int r = dead_letter_replaying_wait(a->db, arena, ids, n, a->replay_after_ms, reterr);
-	return r == 0 ? publish_marked(a, arena, batch, n, entries, published, ids, reterr) : r;
+	if (n > 0 &&
+	    dead_letter_give_back_wait(a->db, arena, ids, n, a->replay_after_ms, &err) < 0)
+		log_err(LOG_WARN, "dead_letter.try_lost", &err);
 }
 
 static FIBER int replay_page(struct auditor *a, struct arena *arena, size_t *ret_n,
 			     struct err *reterr)
 {
-	bool taken[DEAD_LETTER_PAGE_MAX] = { false };
-	const struct dead_letter *batch[DEAD_LETTER_PAGE_MAX];
+	bool taken[DEAD_LETTER_PAGE_MAX] = { false }, tried[DEAD_LETTER_PAGE_MAX] = { false };
+	size_t batch[DEAD_LETTER_PAGE_MAX], n;
 	struct dead_letters page = { .n = 0 };
-	size_t n;
-	int r = dead_letter_due_wait(a->db, arena, &page, reterr);
+	int r = dead_letter_claim_wait(a->db, arena, a->replay_after_ms, &page, reterr);
 
 	*ret_n = page.n;
 	while (r == 0 && (n = next_batch(&page, taken, batch)) > 0)
-		r = publish_batch(a, arena, batch, n, reterr);
+		r = publish_batch(a, arena, &page, batch, n, tried, reterr);
+	give_back(a, arena, &page, tried);
 	return r;
 }
 

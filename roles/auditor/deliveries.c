@@ -6,26 +6,14 @@
  */
 #include "auditor_private.h"
 
+#include "app/delivery.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "store/dead_letters.h"
 
 #include <errno.h>
 
-enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
 static const struct str DEAD_PREFIX = STR_INIT("dlq.");
-
-FIBER bool auditor_wait_again(int r, int64_t until_ms, int64_t *pause_ms)
-{
-	if (r != -EAGAIN && r != -ETIME && r != -ESTALE)
-		return false;
-	*pause_ms = *pause_ms == 0 ? PAUSE_MIN_MS : 2 * *pause_ms;
-	if (*pause_ms > PAUSE_MAX_MS)
-		*pause_ms = PAUSE_MAX_MS;
-	if (time_monotonic_ms() + *pause_ms >= until_ms)
-		return false;
-	return fiber_sleep(*pause_ms) == 0;
-}
 
 /* ---- events ---- */
 
@@ -46,12 +34,12 @@ static void count_gap(struct auditor *a, const struct audit_event *e,
 static FIBER int append(struct auditor *a, struct arena *arena, const struct audit_event *e,
 			struct audit_appended *ret, struct err *reterr)
 {
-	int64_t until_ms = time_monotonic_ms() + WAIT_FOR_DATABASE_MS, pause_ms = 0;
+	int64_t until_ms = time_monotonic_ms() + DELIVERY_WAIT_MS, pause_ms = 0;
 	int r;
 
 	do
 		r = audit_append_wait(a->audit, arena, e, ret, reterr);
-	while (auditor_wait_again(r, until_ms, &pause_ms));
+	while (delivery_wait_again(r, until_ms, &pause_ms));
 	if (r == -EEXIST) {
 		metric_add(a->refused, 1);
 		log_warn("audit.refused", LOG_STR("event_id", e->event_id),
@@ -117,12 +105,12 @@ static int describe(struct arena *arena, struct str topic, struct str record,
 static FIBER int store_letter(struct auditor *a, const struct dead_letter *d,
 			      int64_t replay_after_ms, struct err *reterr)
 {
-	int64_t until_ms = time_monotonic_ms() + WAIT_FOR_DATABASE_MS, pause_ms = 0;
+	int64_t until_ms = time_monotonic_ms() + DELIVERY_WAIT_MS, pause_ms = 0;
 	int r;
 
 	do
 		r = dead_letter_store_wait(a->db, d, replay_after_ms, reterr);
-	while (auditor_wait_again(r, until_ms, &pause_ms));
+	while (delivery_wait_again(r, until_ms, &pause_ms));
 	/* There is no dead letter of a dead letter: it comes again until it is kept. */
 	return r == -EINVAL || r == -EDOM ? -EIO : r;
 }

@@ -24,12 +24,17 @@ enum {
 	OUT_OF_DATE_TRIES_MAX = 5, /* how often a write reads again when others were faster */
 };
 
+struct jwt_keys;
+
 struct chat_api {
 	struct db *db;
 	struct task_ids ids;
+	struct jwt_keys *link_keys;    /* of links in mails; NULL: not read yet */
 	uint64_t streams[STREAMS_MAX]; /* lists being streamed: hashes of their users */
 	unsigned n_streams;
 };
+
+extern const struct err_kind ERR_LINK_GONE; /* 410 */
 
 extern const struct route CHAT_API_ROUTES[];
 extern const struct named_schema CHAT_API_SCHEMAS[];
@@ -43,6 +48,7 @@ route_handler_fn reminder_list_of_task, reminder_create, reminder_change, remind
 route_handler_fn tag_list, tag_create, tag_change, tag_delete;
 route_handler_fn preferences_get, preferences_put;
 route_handler_fn task_history, audit_list;
+route_handler_fn email_confirm, email_unsubscribe;
 
 /* rq->err says 503. */
 int out_of_memory(struct request *rq);
@@ -51,12 +57,10 @@ struct db *request_db(const struct request *rq);
 
 /* ---- events and answers ---- */
 
-enum { DRAFT_EVENTS_MAX = 2 + REMINDER_CHANGES_MAX };
-
 /* A write being prepared: what the statement stores and what the client gets. */
 struct draft {
 	struct store_change change;
-	struct event events[DRAFT_EVENTS_MAX];
+	struct event events[TASK_EVENTS_MAX];
 	struct idempotency_answer answer;
 	struct buf *body; /* NULL: none */
 	struct str task;  /* as its events show it, once they are rendered; .p NULL: not yet */
@@ -71,9 +75,11 @@ struct event_origin request_origin(const struct request *rq);
  */
 int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
 		       const struct task *before, const struct task *after,
-		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
+		       struct event ret[TASK_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
 int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,
 		      const struct task *before, const struct task *after);
+/* The same for what a user prefers now. */
+int draft_preferences_event(struct request *rq, struct draft *d, const struct preferences *after);
 /* d->body becomes the answer, under the key if there is one. */
 void draft_answer(struct draft *d, int status, const struct idempotency_key *key);
 void reply_draft(struct request *rq, struct draft *d);

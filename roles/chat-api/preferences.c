@@ -47,7 +47,7 @@ FIBER void preferences_get(struct request *rq)
 		reply_problem(rq);
 }
 
-static int draft_event(struct request *rq, struct draft *d, const struct preferences *after)
+int draft_preferences_event(struct request *rq, struct draft *d, const struct preferences *after)
 {
 	const struct event_origin origin = request_origin(rq);
 	struct buf *out = request_buf(rq, TASK_JSON_MAX);
@@ -102,7 +102,7 @@ static FIBER int put_once(struct request *rq, const struct idempotency_key *key)
 	d->change.user_id = rq->user;
 	r = draft_preferences(rq, d, &after);
 	if (r == 0)
-		r = draft_event(rq, d, &after);
+		r = draft_preferences_event(rq, d, &after);
 	if (r < 0)
 		return r;
 	draft_answer(d, 200, key);

@@ -2,6 +2,7 @@
 /*
  * chat-api: the task API.
  */
+#include "auth/jwt.h"
 #include "chat_api_private.h"
 #include "roles/roles.h"
 
@@ -20,7 +21,10 @@ static int start(struct app *app, struct err *reterr)
 
 static void stop(struct app *app)
 {
-	free(app_role_state(app));
+	struct chat_api *api = app_role_state(app);
+
+	jwt_keys_free(api->link_keys);
+	free(api);
 	app_set_role_state(app, NULL);
 }
 

@@ -156,6 +156,19 @@ static const struct route_answer PREFERENCES_CHANGE_ANSWERS[] = {
 	{ .status = 0 },
 };
 
+static const struct route_param LINK_PARAMS[] = {
+	{ "t", PARAM_QUERY, STRING, "what the link in the mail says" },
+	{ .name = NULL },
+};
+static const struct route_answer LINK_ANSWERS[] = {
+	{ 200,
+	  "{\"type\":\"object\",\"required\":[\"email_confirmed\",\"message\"],\"properties\":"
+	  "{\"email_confirmed\":" BOOLEAN ",\"message\":" STRING "}}",
+	  "what holds now", NULL },
+	{ .status = 0 },
+};
+static const struct err_kind *const LINK_ERRORS[] = { &ERR_LINK_GONE, NULL };
+
 static const struct err_kind *const LIST_ERRORS[] = { &ERR_RATE_LIMITED, NULL };
 static const struct err_kind *const CREATE_ERRORS[] = { &ERR_TASK_QUOTA, &ERR_TAG_QUOTA, NULL };
 static const struct err_kind *const TASK_ERRORS[] = { &ERR_TASK_NOT_FOUND, NULL };
@@ -412,6 +425,28 @@ const struct route CHAT_API_ROUTES[] = {
 		.body_schema = REF("PreferencesChange"),
 		.answers = PREFERENCES_CHANGE_ANSWERS,
 		.handler = preferences_put,
+	},
+	{
+		.method = HTTP_GET,
+		.pattern = "/api/email/confirm",
+		.operation = "confirmEmail",
+		.summary = "The link in the mail that asks whether an address is its user's",
+		.flags = ROUTE_PUBLIC,
+		.params = LINK_PARAMS,
+		.answers = LINK_ANSWERS,
+		.errors = LINK_ERRORS,
+		.handler = email_confirm,
+	},
+	{
+		.method = HTTP_GET,
+		.pattern = "/api/email/unsubscribe",
+		.operation = "unsubscribeEmail",
+		.summary = "The link in the header of each mail that ends them",
+		.flags = ROUTE_PUBLIC,
+		.params = LINK_PARAMS,
+		.answers = LINK_ANSWERS,
+		.errors = LINK_ERRORS,
+		.handler = email_unsubscribe,
 	},
 	{ .pattern = NULL },
 };

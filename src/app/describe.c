@@ -15,7 +15,8 @@ static void write_needs(struct json_out *o, const struct role *role)
 		struct str name;
 	} NEEDS[] = { { NEED_DB, STR_INIT("database") },
 		      { NEED_AUTH, STR_INIT("auth") },
-		      { NEED_DAPR | WANT_DAPR, STR_INIT("dapr") } };
+		      { NEED_DAPR | WANT_DAPR, STR_INIT("dapr") },
+		      { NEED_SMTP, STR_INIT("smtp") } };
 
 	json_key(o, STR("needs"));
 	json_begin_array(o);

@@ -177,9 +177,8 @@ static bool has_error(const struct route *r, int status)
 
 static void write_answers(struct json_out *o, const struct route *r)
 {
-	static const int STATUSES[] = {
-		400, 401, 403, 404, 409, 411, 412, 413, 415, 422, 429, 503
-	};
+	static const int STATUSES[] = { 400, 401, 403, 404, 409, 410, 411,
+					412, 413, 415, 422, 429, 503 };
 
 	json_key(o, STR("responses"));
 	json_begin_object(o);

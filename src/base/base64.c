@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base64url without padding. Decoding is strict: one text per byte string and one byte string per
- * text, so that a token cannot be spelled in two ways (RFC 4648 sections 3.5 and 12).
+ * base64url without padding, and base64 by way of it. Decoding is strict: one text per byte string
+ * and one byte string per text, so that a token cannot be spelled in two ways (RFC 4648
+ * sections 3.5 and 12).
  */
 #include "base/base64.h"
 
@@ -49,6 +50,21 @@ void base64url_encode(struct str bytes, struct buf *out)
 		encode_group(in + i, group, out->p + out->n);
 		out->n += group + 1;
 	}
+}
+
+void base64_encode(struct str bytes, struct buf *out)
+{
+	static const struct str padding = STR_INIT("==");
+	size_t from = out->n;
+
+	base64url_encode(bytes, out);
+	for (size_t i = from; i < out->n; i++) {
+		if (out->p[i] == '-')
+			out->p[i] = '+';
+		else if (out->p[i] == '_')
+			out->p[i] = '/';
+	}
+	buf_append(out, padding.p, (3 - bytes.n % 3) % 3);
 }
 
 /* 2 to 4 characters into 1 to 3 bytes; -EINVAL also when bits beyond the last byte are set. */

@@ -44,6 +44,11 @@ static int parse_with_unit(struct str text, const struct unit *units, const char
 	return -EINVAL;
 }
 
+int config_parse_duration(struct str text, int64_t *ret_ms)
+{
+	return parse_with_unit(text, duration_units, "s", ret_ms);
+}
+
 static int parse_bool(struct str text, int64_t *ret)
 {
 	static const char *const words[] = { "false", "true", "off", "on", "no", "yes", "0", "1" };

@@ -8,6 +8,7 @@
  * thread only.
  */
 #include "base/uuid.h"
+#include "base/hash.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -73,18 +74,36 @@ static void advance(uint64_t now_ms)
 	counter = ((unsigned)seed[0] << 8 | seed[1]) & COUNTER_SEED_MASK;
 }
 
+/* Time, version and variant; rand_a is 12 bits, and rand_b stands in its bytes already. */
+static void put_fields(struct uuid *u, uint64_t ms, unsigned rand_a)
+{
+	for (unsigned i = 0; i < 6; i++)
+		u->bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+	u->bytes[6] = (uint8_t)(0x70 | rand_a >> 8);
+	u->bytes[7] = (uint8_t)rand_a;
+	u->bytes[8] = (uint8_t)(0x80 | (u->bytes[8] & 0x3F));
+}
+
 struct uuid uuid_v7(void)
 {
 	struct uuid u;
 
 	advance((uint64_t)time_now_us() / 1000);
 	take_random(u.bytes + 8, 8);
-	for (unsigned i = 0; i < 6; i++)
-		u.bytes[i] = (uint8_t)(last_ms >> (40 - 8 * i));
-	u.bytes[6] = (uint8_t)(0x70 | counter >> 8);
-	u.bytes[7] = (uint8_t)counter;
-	u.bytes[8] = (uint8_t)(0x80 | (u.bytes[8] & 0x3F));
+	put_fields(&u, last_ms, counter);
 	return u;
+}
+
+int uuid_v7_named(int64_t at_us, struct str name, struct uuid *ret)
+{
+	uint8_t hash[SHA256_SIZE];
+
+	if (hash_sha256(name, hash) < 0)
+		return -ENOMEM;
+	memcpy(ret->bytes, hash, sizeof(ret->bytes));
+	put_fields(ret, at_us > 0 ? (uint64_t)at_us / 1000 : 0,
+		   ((unsigned)hash[16] << 8 | hash[17]) & COUNTER_MAX);
+	return 0;
 }
 
 static bool dash_before(size_t byte)

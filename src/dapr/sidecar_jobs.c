@@ -30,29 +30,42 @@ static struct str job_path(struct sidecar_op *op, struct str name)
 			    STR_ARGS(name));
 }
 
+/* Seconds as text: "30s". */
+static struct str seconds_text(int64_t s, char out[24])
+{
+	struct buf b = { .p = out, .cap = 24, .max = 24 };
+
+	buf_append_i64(&b, s);
+	buf_append_char(&b, 's');
+	return buf_str(&b);
+}
+
 struct job {
 	struct str name, data;
-	int64_t due_us, retry_s;
+	int64_t retry_s;
+	bool is_relative;
+	int64_t due_us;	 /* else: */
+	int64_t delay_s; /* from when the sidecar gets it */
 };
 
 static void write_job(struct buf *out, const struct job *j)
 {
 	char text[24];
-	struct buf interval = { .p = text, .cap = sizeof(text), .max = sizeof(text) };
 	struct json_out o;
 
-	buf_append_i64(&interval, j->retry_s);
-	buf_append_char(&interval, 's');
 	json_out_init(&o, out);
 	json_begin_object(&o);
-	json_key_time(&o, STR("dueTime"), j->due_us);
+	if (j->is_relative)
+		json_key_str(&o, STR("dueTime"), seconds_text(j->delay_s, text));
+	else
+		json_key_time(&o, STR("dueTime"), j->due_us);
 	json_key_raw(&o, STR("data"), j->data);
 	json_key_bool(&o, STR("overwrite"), true);
 	json_key(&o, STR("failurePolicy"));
 	json_begin_object(&o);
 	json_key(&o, STR("constant"));
 	json_begin_object(&o);
-	json_key_str(&o, STR("interval"), buf_str(&interval));
+	json_key_str(&o, STR("interval"), seconds_text(j->retry_s, text));
 	json_end_object(&o);
 	json_end_object(&o);
 	json_end_object(&o);
@@ -66,8 +79,10 @@ static FIBER int put(struct sidecar_op *op, const struct job *j, struct err *ret
 
 	if (r < 0)
 		return r;
-	if (j->retry_s < 1)
-		return sidecar_refuse(op, reterr, "a job is tried again after a second or more");
+	if (j->retry_s < 1 || j->delay_s < 0)
+		return sidecar_refuse(
+			op, reterr,
+			"a job has its time from now on, and is tried again after a second or more");
 	if (body)
 		write_job(body, j);
 	if (!body || buf_status(body) < 0)
@@ -77,18 +92,38 @@ static FIBER int put(struct sidecar_op *op, const struct job *j, struct err *ret
 	return sidecar_call_wait(op, &x, reterr);
 }
 
-int sidecar_job_put_wait(struct sidecar *s, struct str name, int64_t due_us, struct str data_json,
-			 int64_t retry_s, struct err *reterr)
+static FIBER int put_wait(struct sidecar *s, const struct job *j, struct err *reterr)
 {
-	const struct job j = { name, data_json, due_us, retry_s };
 	struct sidecar_op op;
 	int r = sidecar_op_begin(&op, s, SIDECAR_JOB_PUT, reterr);
 
 	if (r == 0)
 		r = sidecar_decide_wait(s, reterr);
 	if (r == 0)
-		r = put(&op, &j, reterr);
+		r = put(&op, j, reterr);
 	return sidecar_op_end(&op, r);
+}
+
+int sidecar_job_put_wait(struct sidecar *s, struct str name, int64_t due_us, struct str data_json,
+			 int64_t retry_s, struct err *reterr)
+{
+	const struct job j = {
+		.name = name, .data = data_json, .retry_s = retry_s, .due_us = due_us
+	};
+
+	return put_wait(s, &j, reterr);
+}
+
+int sidecar_job_put_after_wait(struct sidecar *s, struct str name, int64_t delay_s,
+			       struct str data_json, int64_t retry_s, struct err *reterr)
+{
+	const struct job j = { .name = name,
+			       .data = data_json,
+			       .retry_s = retry_s,
+			       .is_relative = true,
+			       .delay_s = delay_s };
+
+	return put_wait(s, &j, reterr);
 }
 
 static FIBER int drop(struct sidecar_op *op, struct str name, struct err *reterr)

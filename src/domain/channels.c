@@ -43,6 +43,15 @@ int channels_parse(const struct json_strs *in, const char *field, unsigned *ret,
 	return 0;
 }
 
+unsigned channels_read(const struct json_strs *in)
+{
+	unsigned set = 0;
+
+	for (size_t i = 0; i < in->n; i++)
+		set |= channel_named(in->v[i]);
+	return set;
+}
+
 void channels_write_json(struct json_out *o, unsigned channels)
 {
 	json_begin_array(o);

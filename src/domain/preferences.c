@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields of a user's preferences and their bounds. An address that passes here goes into the
- * header of a mail as it is: it has neither white space nor controls nor quotes.
+ * The fields of a user's preferences and their bounds.
  */
 #include "domain/preferences.h"
+#include "domain/email.h"
 
 #include "base/json.h"
 #include "base/tz.h"
@@ -12,10 +12,7 @@
 
 enum {
 	RETRY_AFTER_S = 1,
-	EMAIL_MAX = 254,     /* RFC 5321 4.5.3.1.3, without the angle brackets */
-	LOCAL_PART_MAX = 64, /* 4.5.3.1.1 */
-	LABEL_MAX = 63,	     /* RFC 1035 2.3.4 */
-	LOCALE_MAX = 35,     /* RFC 5646 4.4.1 */
+	LOCALE_MAX = 35, /* RFC 5646 4.4.1 */
 	SUBTAG_MAX = 8,
 	NO_OFFSET = -1,
 };
@@ -48,58 +45,6 @@ static bool is_letter(char c)
 static bool is_alphanumeric(char c)
 {
 	return is_letter(c) || (c >= '0' && c <= '9');
-}
-
-/* atext of RFC 5321. */
-static bool is_atom_char(char c)
-{
-	return is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
-
-/* 1 to LOCAL_PART_MAX bytes, atoms with single dots between them. */
-static bool is_local_part(struct str s)
-{
-	struct str rest = s, atom;
-
-	if (s.n > LOCAL_PART_MAX)
-		return false;
-	while (str_split(&rest, '.', &atom)) {
-		if (atom.n == 0)
-			return false;
-		for (size_t i = 0; i < atom.n; i++)
-			if (!is_atom_char(atom.p[i]))
-				return false;
-	}
-	return true;
-}
-
-/* Letters, digits, and hyphens that are neither first nor last. */
-static bool is_label(struct str s)
-{
-	if (s.n == 0 || s.n > LABEL_MAX || s.p[0] == '-' || s.p[s.n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alphanumeric(s.p[i]) && s.p[i] != '-')
-			return false;
-	return true;
-}
-
-static bool is_domain(struct str s)
-{
-	struct str rest = s, label;
-
-	while (str_split(&rest, '.', &label))
-		if (!is_label(label))
-			return false;
-	return str_find_char(s, '.', 0) > 0;
-}
-
-static bool is_email(struct str s)
-{
-	struct str local, domain = s;
-
-	return s.n <= EMAIL_MAX && str_find_char(s, '@', 0) > 0 &&
-	       str_split(&domain, '@', &local) && is_local_part(local) && is_domain(domain);
 }
 
 /* A language of two or three letters, then subtags of letters and digits. */
@@ -151,7 +96,7 @@ static int merge_email(const struct json_str *in, struct preferences *p, struct 
 
 	if (in->state == JSON_ABSENT)
 		return 0;
-	if (in->state == JSON_SET && !is_email(in->v))
+	if (in->state == JSON_SET && !email_is_valid(in->v))
 		return err_set(
 			reterr, &ERR_INVALID, "body.email",
 			"email must be an address such as name@example.org, of at most %d ASCII characters",
@@ -265,5 +210,6 @@ void preferences_write_payload(struct json_out *o, const struct preferences *p)
 	json_key_str(o, STR("time_zone"), p->time_zone);
 	write_channels(o, p);
 	json_key_str_or_null(o, STR("locale"), p->locale);
+	json_key_bool(o, STR("email_confirmed"), p->email_confirmed);
 	json_end_object(o);
 }

@@ -7,33 +7,23 @@
 #ifndef NET_HTTP_CLIENT_PRIVATE_H
 #define NET_HTTP_CLIENT_PRIVATE_H
 
-#include "loop/fiber.h"
 #include "net/http_client.h"
-
-#include <curl/curl.h>
+#include "transfer_private.h"
 
 struct http_stream;
 
 struct http_transfer {
-	struct http_transfer *next, *prev;
-	struct http_client *client; /* NULL once detached */
-	CURL *easy;
-	struct curl_slist *headers;
-	struct fiber_wait wait;
+	struct transfer base;
 	struct http_response *response;
 	struct http_stream *stream; /* NULL: the answer is gathered in response */
 	const char *keep_header;    /* as in struct http_call */
 	size_t head_bytes;
 	bool too_long;
-	CURLcode code;
-	char reason[CURL_ERROR_SIZE];
 };
 
 /* Checks the call and hands it to libcurl. < 0: nothing is held, and *reterr says why. */
 int http_transfer_start(struct http_client *c, struct http_transfer *t,
 			const struct http_call *call, struct err *reterr) MUST_CHECK;
-/* Takes it away from libcurl; safe to repeat. Its fiber may still be parked. */
-void http_transfer_detach(struct http_transfer *t);
 /* What libcurl's result means. */
 int http_transfer_errno(const struct http_transfer *t);
 /* Fills *reterr for this result, which is returned. */

@@ -43,12 +43,12 @@ size_t http_stream_on_head(struct http_stream *s, struct str line)
 		buf_append_char(&s->head, '\n');
 		return buf_status(&s->head) == 0 ? line.n : 0;
 	}
-	curl_easy_getinfo(s->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(s->transfer.base.easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200)
 		return line.n;
 	s->status = (int)status;
 	s->has_head = true;
-	fiber_wake(&s->transfer.wait, 0);
+	fiber_wake(&s->transfer.base.wait, 0);
 	return line.n;
 }
 
@@ -61,7 +61,7 @@ size_t http_stream_on_body(struct http_stream *s, struct str bytes)
 	buf_append_str(&s->unread.body, bytes);
 	if (buf_status(&s->unread.body) < 0)
 		return 0;
-	fiber_wake(&s->transfer.wait, 0);
+	fiber_wake(&s->transfer.base.wait, 0);
 	return bytes.n;
 }
 
@@ -73,8 +73,8 @@ void http_stream_on_end(struct http_stream *s, int result)
 
 static FIBER int wait_for_more(struct http_stream *s, int64_t timeout_ms)
 {
-	fiber_wait_init(&s->transfer.wait);
-	return fiber_wait(&s->transfer.wait, "http.stream", timeout_ms);
+	fiber_wait_init(&s->transfer.base.wait);
+	return fiber_wait(&s->transfer.base.wait, "http.stream", timeout_ms);
 }
 
 int http_stream_open_wait(struct http_client *c, const struct http_call *call,
@@ -140,7 +140,7 @@ int http_stream_read_wait(struct http_stream *s, struct buf *ret, int64_t timeou
 	buf_init(ret, BODY_MAX);
 	if (s->is_paused && s->unread.body.n == 0 && !s->is_over) {
 		s->is_paused = false;
-		curl_easy_pause(s->transfer.easy, CURLPAUSE_CONT); /* may call back at once */
+		curl_easy_pause(s->transfer.base.easy, CURLPAUSE_CONT); /* may call back at once */
 	}
 	if (s->unread.body.n == 0 && !s->is_over)
 		r = wait_for_more(s, timeout_ms);
@@ -159,7 +159,7 @@ void http_stream_close(struct http_stream *s)
 {
 	if (s == NULL)
 		return;
-	http_transfer_detach(&s->transfer);
+	transfer_detach(&s->transfer.base);
 	buf_done(&s->unread.body);
 	buf_done(&s->head);
 	free(s);

@@ -27,29 +27,26 @@ static const struct db_statement RESOLVE = {
 	2,
 };
 
-static const struct db_statement DUE = {
-	"dead_letter_due",
-	"SELECT " META ", body FROM todod.dead_letters WHERE resolved_at IS NULL "
-	"AND next_replay_at <= now() AND claimed_user_id IS NOT NULL ORDER BY received_at, id LIMIT 100",
-	0,
-};
-
-/* $2 milliseconds until the first replay, 10 and 60 times as long until the others, each after the
- * one before; then never by itself. */
-static const struct db_statement REPLAYING = {
-	"dead_letter_replaying",
-	"UPDATE todod.dead_letters SET replays = replays + 1, next_replay_at = now() + "
-	"CASE replays + 1 WHEN 1 THEN 10 WHEN 2 THEN 60 END * $2 * interval '1 millisecond' "
-	"WHERE id = ANY ($1)",
-	2,
+/* Claiming counts as the replay: ticks may come twice at once, and the event may be consumed before
+ * its publisher hears that it was taken. $1 milliseconds until the first replay, 10 and 60 times as
+ * long until the others, each after the one before; then never by itself. */
+static const struct db_statement CLAIM = {
+	"dead_letter_claim",
+	"WITH due AS (SELECT id FROM todod.dead_letters WHERE resolved_at IS NULL AND next_replay_at <= now() "
+	"AND claimed_user_id IS NOT NULL ORDER BY received_at, id LIMIT 100 FOR UPDATE SKIP LOCKED), "
+	"claimed AS (UPDATE todod.dead_letters d SET replays = d.replays + 1, next_replay_at = now() + "
+	"CASE d.replays + 1 WHEN 1 THEN 10 WHEN 2 THEN 60 END * $1 * interval '1 millisecond' "
+	"FROM due WHERE d.id = due.id RETURNING d.*) "
+	"SELECT " META ", body FROM claimed ORDER BY received_at, id",
+	1,
 };
 
 /* One that came in nevertheless is done with. */
-static const struct db_statement NOT_REPLAYED = {
-	"dead_letter_not_replayed",
-	"UPDATE todod.dead_letters SET replays = replays - 1, next_replay_at = now() "
+static const struct db_statement GIVE_BACK = {
+	"dead_letter_give_back",
+	"UPDATE todod.dead_letters SET replays = replays - 1, next_replay_at = now() + $2 * interval '1 millisecond' "
 	"WHERE id = ANY ($1) AND replays > 0 AND resolved_at IS NULL",
-	1,
+	2,
 };
 
 static const struct db_statement UPKEEP = {
@@ -199,30 +196,22 @@ static FIBER int read_list(struct db *db, struct arena *arena, const struct db_s
 	return 0;
 }
 
-int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
-			 struct err *reterr)
+int dead_letter_claim_wait(struct db *db, struct arena *arena, int64_t replay_after_ms,
+			   struct dead_letters *ret, struct err *reterr)
 {
-	return read_list(db, arena, &DUE, NULL, true, ret, reterr);
+	const struct db_param params[] = { DB_PARAM_I64(replay_after_ms) };
+
+	return read_list(db, arena, &CLAIM, params, true, ret, reterr);
 }
 
-int dead_letter_replaying_wait(struct db *db, struct arena *arena, const struct uuid *ids, size_t n,
+int dead_letter_give_back_wait(struct db *db, struct arena *arena, const struct uuid *ids, size_t n,
 			       int64_t replay_after_ms, struct err *reterr)
 {
 	struct db_param params[] = { DB_PARAM_NULL(DB_BYTES), DB_PARAM_I64(replay_after_ms) };
 
 	if (db_param_uuids(arena, ids, n, &params[0]) < 0)
 		return err_unavailable(reterr, 1, "out of memory");
-	return change(db, &REPLAYING, params, NULL, reterr);
-}
-
-int dead_letter_not_replayed_wait(struct db *db, struct arena *arena, const struct uuid *ids,
-				  size_t n, struct err *reterr)
-{
-	struct db_param params[] = { DB_PARAM_NULL(DB_BYTES) };
-
-	if (db_param_uuids(arena, ids, n, &params[0]) < 0)
-		return err_unavailable(reterr, 1, "out of memory");
-	return change(db, &NOT_REPLAYED, params, NULL, reterr);
+	return change(db, &GIVE_BACK, params, NULL, reterr);
 }
 
 int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 
-Request = collections.namedtuple("Request", "method path headers body number")
+# port: of the connection that it came by, at its other end.
+Request = collections.namedtuple("Request", "method path headers body number port")
 KEEP_ALIVE_SECONDS = 120
 
 
@@ -63,7 +64,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         body = self.read_body()
-        status, headers, answer = self.server.app.answer(self.command, self.path, self.headers, body)
+        made = self.server.app.answer(self.command, self.path, self.headers, body, self.client_address[1])
+        if made is None:
+            self.close_connection = True
+            return
+        status, headers, answer = made
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -79,7 +84,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class App:
     """
     Subscriptions are told before start(). on(path, function) gives a path an answer: function(request) returns
-    a status, or (status, headers, body). A path that has no function answers 200 and nothing.
+    a status, (status, headers, body), or None: the connection ends without an answer. A path that has no function answers 200 and nothing.
     """
 
     def __init__(self, app_id):
@@ -119,24 +124,24 @@ class App:
             self.server.cut()
             self.server = None
 
-    def answer(self, method, target, headers, body):
+    def answer(self, method, target, headers, body, port):
         path = target.split("?")[0]
         if path == "/healthz":
             return 200, {}, b""
         if path == "/dapr/config":
             return 404, {}, b""
         if path == "/dapr/subscribe":
-            self.record(method, target, headers, body)
+            self.record(method, target, headers, body, port)
             return 200, {"Content-Type": "application/json"}, json.dumps(self.subscriptions).encode()
-        request = self.record(method, target, headers, body)
+        request = self.record(method, target, headers, body, port)
         answer = self.functions.get(path, lambda _: 200)(request)
         if isinstance(answer, int):
             answer = (answer, {}, b"")
         return answer
 
-    def record(self, method, target, headers, body):
+    def record(self, method, target, headers, body, port):
         with self.lock:
-            request = Request(method, target, headers, body, len(self.requests))
+            request = Request(method, target, headers, body, len(self.requests), port)
             self.requests.append(request)
             return request
 

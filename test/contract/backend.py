@@ -26,6 +26,7 @@ import real_stack  # noqa: E402
 COMPONENTS = os.path.join(ROOT, "dapr-components", "local")
 MUTE = "contract-mute"
 TICK = "contract-tick"
+TICKED = "contract-cron"
 SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidden": {"key": "nobody's"},
            "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
 TOKEN = "token-of-the-api"
@@ -33,7 +34,7 @@ APP_TOKEN = "token-of-the-app"
 HEALTH_FLAGS = real_stack.APP_HEALTH_FLAGS
 LIMITS = {"protectedTopics", "publishingScopes", "subscriptionScopes"}
 TICK_COMPONENT = {
-    "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": TICK}, "scopes": ["contract-cron"],
+    "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": TICK}, "scopes": [TICKED],
     "spec": {"type": "bindings.cron", "version": "v1", "metadata": [{"name": "schedule", "value": "@every 1s"},
                                                                    {"name": "direction", "value": "input"}]}}
 CONFIGURATION = {
@@ -143,9 +144,13 @@ class RealBackend:
 
     def role_sidecar(self, role, app):
         """The sidecar of a role of todod, with dapr-components/local as it stands."""
-        process = self.stack.sidecar(role, app.port, COMPONENTS, os.path.join(COMPONENTS, "config", f"{role}.yaml"),
-                                     token=TOKEN, app_token=APP_TOKEN, env=self.env)
+        process = self.stack.role_sidecar(role, app.port, self.env["STATESTORE_URL"], self.env["SECRETS_FILE"], token=TOKEN,
+                                          app_token=APP_TOKEN)
         return Side(process, True)
+
+    def groups(self):
+        """The consumer groups that there are."""
+        return self.stack.groups()
 
     def stop_sidecars(self, sides):
         """All of them at once."""

@@ -18,7 +18,7 @@ BACKENDS = {b.name: b for b in (RealBackend, EmbeddedBackend)}
 # Topics of the apps that all tests share; what ends in / has a dead-letter topic dlq.NAME, which they subscribe raw.
 SHARED = ["event", "wrap", "bulk", "order", "serial", "big", "retry/", "poison/", "lost/", "exhaust/", "status/", "garbage/"]
 # Of apps that a test has for itself.
-OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/", "sidecar-stop/", "broker"]
+OWN = ["nobody", "stuck", "later", "pair", "heirs", "app-down/", "app-away/", "sidecar-down/", "sidecar-stop/", "broker", "slow/"]
 PARTITIONS = 12
 
 results = {}
@@ -31,9 +31,26 @@ def pytest_addoption(parser):
 
 
 def pytest_generate_tests(metafunc):
-    if "backend" in metafunc.fixturenames:
-        names = metafunc.config.getoption("backend") or list(BACKENDS)
-        metafunc.parametrize("backend", names, indirect=True, scope="session")
+    names = metafunc.config.getoption("backend") or list(BACKENDS)
+    for fixture in {"backend", "deployed"} & set(metafunc.fixturenames):
+        metafunc.parametrize(fixture, names, indirect=True, scope="session")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "real: about nothing but a real Dapr")
+
+
+def pytest_collection_modifyitems(config, items):
+    if "real" not in (config.getoption("backend") or BACKENDS):
+        left_out = [item for item in items if item.get_closest_marker("real")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def backend_of(node):
+    """The name of the backend that a test runs against; None: it is about none."""
+    params = getattr(getattr(node, "callspec", None), "params", {})
+    return params.get("backend") or params.get("deployed")
 
 
 @pytest.fixture(scope="session")
@@ -146,18 +163,18 @@ def event(request):
 
 
 @pytest.fixture
-def note(request, backend):
+def note(request):
     """A function that says in the table what was seen."""
     def say(text):
-        notes.setdefault((case_name(request.node), backend.name), []).append(text)
+        notes.setdefault((case_name(request.node), backend_of(request.node)), []).append(text)
     return say
 
 
 @pytest.fixture
-def differs(request, backend):
+def differs(request):
     """A function that ends a case which one backend cannot have, with the reason as its result in the table."""
     def say(name, why):
-        if backend.name == name:
+        if backend_of(request.node) == name:
             results[(case_name(request.node), name)] = f"differs: {why}"
             pytest.skip(f"differs: {why}")
     return say
@@ -179,9 +196,10 @@ def case_name(node):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    if "backend" not in getattr(getattr(item, "callspec", None), "params", {}):
+    name = backend_of(item)
+    if name is None:
         return
-    key = (case_name(item), item.callspec.params["backend"])
+    key = (case_name(item), name)
     if report.failed:
         results[key] = "FAILED"
     elif report.skipped:

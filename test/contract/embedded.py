@@ -9,12 +9,11 @@ The broker that dies is PostgreSQL, the scheduler is the process.
 import json
 import os
 import shutil
-import subprocess
 
-import yaml
-
-from backend import APP_TOKEN, COMPONENTS, MUTE, SECRETS, TICK, TOKEN, Side, Unavailable, real_stack, write
-import deployment  # of test/tools
+from app import wait_until
+from backend import APP_TOKEN, MUTE, SECRETS, TICK, TICKED, TOKEN, Side, Unavailable, real_stack, write
+import components  # of test/tools
+import deployment
 import process  # of test/flow
 from database import Database, url_of
 
@@ -25,47 +24,12 @@ PARTITIONS = 12
 READABLE = " ".join(["no-such-secret", *(name for name in SECRETS if name != "forbidden")])
 
 
-def component(name):
-    return next(d for d in deployment.components() if d["metadata"]["name"] == name)
-
-
-def metadata_of(name):
-    return {m["name"]: m.get("value", "") for m in component(name)["spec"]["metadata"]}
-
-
-def configuration(role):
-    with open(os.path.join(COMPONENTS, "config", f"{role}.yaml"), encoding="utf-8") as f:
-        return yaml.safe_load(f)["spec"]
-
-
-def listed(text, role):
-    """Of "ROLE=A,B;ROLE=C" what stands for a role, with spaces between."""
-    entries = dict(entry.strip().split("=") for entry in text.split(";"))
-    return entries.get(role, "").replace(",", " ")
-
-
-def callees(role):
-    """Whose API a role may call."""
-    names = [f[:-len(".yaml")] for f in sorted(os.listdir(os.path.join(COMPONENTS, "config")))]
-    return " ".join(name for name in names
-                    if role in (p["appId"] for p in configuration(name)["accessControl"].get("policies", ())))
-
-
-def scopes_of(role):
-    """What dapr-components/local lets a role do."""
-    pubsub = metadata_of("kafka-pubsub")
-    kinds = ("pubsub.kafka", "state.postgresql", "secretstores.local.file")
-    return {"publish": listed(pubsub["publishingScopes"], role), "subscribe": listed(pubsub["subscriptionScopes"], role),
-            "secrets": " ".join(configuration(role)["secrets"]["scopes"][0]["allowedSecrets"]), "invoke": callees(role),
-            "components": " ".join(d["metadata"]["name"] for d in deployment.components()
-                                   if role in d.get("scopes", ()) and d["spec"].get("type") in kinds)}
-
-
 class Place:
     """What stands for the process of an app's sidecar."""
 
-    def __init__(self, backend, app_id, app_port, scopes, crons=""):
-        self.backend, self.app_id, self.scopes, self.crons = backend, app_id, scopes, crons
+    def __init__(self, backend, app_id, app_port, scopes, crons):
+        self.backend, self.app_id = backend, app_id
+        self.scopes, self.crons = scopes, crons  # lines of the configuration
         # Where there is no app, nobody listens.
         self.api_port, nobody = real_stack.free_ports(2)
         self.app_port = app_port or nobody
@@ -84,6 +48,11 @@ class Place:
         if self in self.backend.places:
             self.backend.places.remove(self)
             self.backend.run()
+
+    def wait_again(self):
+        """An app that is there is known to be there, as before the process started anew."""
+        wait_until(f"{self.app_id} is healthy", lambda: not real_stack.listens(self.app_port) or
+                   real_stack.http_status(f"{self.url}/v1.0/healthz") == 204)
 
     def is_alive(self):
         return self in self.backend.places and self.backend.process.is_alive()
@@ -148,10 +117,11 @@ class EmbeddedBackend:
                 write(os.path.join(self.directory, "tokens", f"{place.app_id}.{kind}-token"), token)
         self.process.config |= {
             "sidecar.apps": ", ".join(f"{p.app_id}={p.api_port}:127.0.0.1:{p.app_port}" for p in self.places),
-            "sidecar.crons": "; ".join(dict.fromkeys(p.crons for p in self.places if p.crons)),
-            "sidecar.scopes": "; ".join(dict.fromkeys(f"{p.app_id}/{what}={names}" for p in self.places
-                                                      for what, names in p.scopes.items()))}
+            "sidecar.crons": "; ".join(dict.fromkeys(line for p in self.places for line in p.crons)),
+            "sidecar.scopes": "; ".join(dict.fromkeys(line for p in self.places for line in p.scopes))}
         self.process.start()
+        for place in self.places:
+            place.wait_again()
 
     def versions(self):
         version = process.run("--version", binary=BINARY).stdout.strip()
@@ -165,15 +135,17 @@ class EmbeddedBackend:
     def sidecar(self, app_id, app=None, name=None, health=False):
         """As of the real one. Each is asked for its health."""
         del name, health
-        scopes = {"secrets": READABLE, **({"publish": ""} if app_id == MUTE else {})}
-        crons = f"{app_id}/{TICK}=@every 1s" if app_id == "contract-cron" else ""
+        scopes = [f"{app_id}/secrets={READABLE}", *([f"{app_id}/publish="] if app_id == MUTE else [])]
+        crons = [f"{app_id}/{TICK}=@every 1s"] if app_id == TICKED else []
         return Side(Place(self, app_id, app.port if app else None, scopes, crons), app is not None)
 
     def role_sidecar(self, role, app):
         """The sidecar of a role of todod, with the scopes and crons that dapr-components/local has for it."""
-        crons = [d for d in deployment.components() if d["spec"].get("type") == "bindings.cron" and role in d["scopes"]]
-        text = "; ".join(f"{role}/{d['metadata']['name']}={metadata_of(d['metadata']['name'])['schedule']}" for d in crons)
-        return Side(Place(self, role, app.port, scopes_of(role), text), True)
+        return Side(Place(self, role, app.port, components.scopes_of(role), components.crons_of(role)), True)
+
+    def groups(self):
+        """The consumer groups that there are."""
+        return {group for group, in self.database.rows("SELECT DISTINCT consumer_group FROM sidecar.progress")}
 
     def kill_broker(self):
         self.database.close()

@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from app import App, wait_until
-from backend import real_stack
+import components  # of test/tools
 from client import new_event
 
 CRONS = {"recurrer": {"cron-reminder", "cron-upkeep"}, "auditor": {"cron-checkpoint", "cron-upkeep"},
@@ -25,9 +25,7 @@ PUBLISHES = {"chat-api": {"task-events", "reminders", "task-updates"}, "recurrer
 @pytest.fixture(scope="module")
 def roles(backend):
     """{role: (app, side)}"""
-    with open(real_stack.TOPICS, encoding="utf-8") as f:
-        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
-    backend.topics({name: int(partitions) for name, partitions, _ in rows})
+    backend.topics(components.topics())
     made = {}
     for role, topics in SUBSCRIBES.items():
         app = App(role)
@@ -73,6 +71,14 @@ def test_subscribing(roles):
             roles[role][0].wait(f"/events/{topic}", 1, where=lambda r, i=one["id"]: i.encode() in r.body)
 
 
+def test_groups(backend, roles):
+    """dapr-components/local: each role is a consumer group of its own
+
+    EV13.
+    """
+    assert set(roles) <= backend.groups() and {g for g in backend.groups() if not g.startswith("contract-")} == set(roles)
+
+
 def test_dead_letter(roles):
     """dapr-components/local: what a role refuses reaches auditor as a dead letter"""
     for role in ("recurrer", "notifier", "auditor"):
@@ -111,6 +117,16 @@ def test_calling_callbacks(roles, differs):
             assert answer.status == 403, (caller, callee, path, answer)
 
 
+def test_calls_are_not_repeated(roles):
+    """dapr-components/local: a call whose answer got lost is not made a second time"""
+    for method in ("POST", "PATCH"):
+        path = f"/api/{uuid.uuid4()}/complete"
+        roles["chat-api"][0].on(path, lambda r: None)
+        answer = roles["ws-gateway"][1].invoke("chat-api", path, method, {})
+        assert answer.status == 500 and answer.code == "ERR_DIRECT_INVOKE", answer
+        assert len(roles["chat-api"][0].to(path)) == 1
+
+
 def test_calling_around(roles, note):
     """dapr-components/local: a path that leads out of what is allowed reaches no callback"""
     app, side = roles["chat-api"][0], roles["ws-gateway"][1]
@@ -123,7 +139,10 @@ def test_calling_around(roles, note):
 
 
 def test_secrets_of_a_role(roles):
-    """dapr-components/local: a role reads its own secret; another's is 403"""
+    """dapr-components/local: a role reads its own secret; another's is 403
+
+    DP12.
+    """
     assert roles["notifier"][1].secret("todod-notifier").json == {"smtp.password": "of notifier"}
     assert roles["auditor"][1].secret("todod-auditor").json == {"key": "of auditor"}
     for role, name in (("notifier", "todod-auditor"), ("ws-gateway", "todod-notifier"), ("chat-api", "contract")):
@@ -138,7 +157,10 @@ def test_state_of_a_role(roles):
 
 
 def test_cron_of_a_role(roles):
-    """dapr-components/local: cron-reminder comes to recurrer, and only there"""
+    """dapr-components/local: cron-reminder comes to recurrer, and only there
+
+    DP7.
+    """
     roles["recurrer"][0].wait("/cron-reminder", 1)
     assert not [r for role in set(roles) - {"recurrer"} for r in roles[role][0].to("/cron-reminder")]
 

@@ -140,6 +140,16 @@ def test_drop(app, side, job):
     assert len(app.to(f"/job/{job}")) == 1
 
 
+def test_default_policy(app, side, job, note):
+    """A job that says nothing of failures is tried 1 + 3 times within seconds, and is gone"""
+    app.on(f"/job/{job}", lambda _: 503)
+    assert side.job_put(job, dueTime=due(0.2), data=1).status == 204
+    app.wait(f"/job/{job}", 4, EXACT_SECONDS)
+    wait_until("it is gone", lambda: side.job_get(job).status >= 400)
+    time.sleep(2)
+    assert len(app.to(f"/job/{job}")) == 4
+
+
 def test_refused(side, job):
     """A job without a time, with its name in the body, or of a bad time is refused"""
     assert side.job_put(job, data=1).status == 400
@@ -169,7 +179,10 @@ def test_many(app, side, note):
 
 
 def test_survives(backend, run_app, note):
-    """Jobs survive a kill of scheduler and sidecar; those due meanwhile come when both are back"""
+    """Jobs survive a kill of scheduler, sidecar and app; those due meanwhile come when all are back, the others at their time, once
+
+    DP11.
+    """
     app, side = run_app("contract-survivor")
     soon, late = f"rem-{uuid.uuid4()}", f"rem-{uuid.uuid4()}"
     assert side.job_put(soon, dueTime=due(3), data="soon", failurePolicy=RETRY).status == 204
@@ -178,19 +191,26 @@ def test_survives(backend, run_app, note):
     time.sleep(0.5)
     backend.kill_scheduler()
     side.kill()
+    app.stop()
     time.sleep(5)
     assert not app.to(f"/job/{soon}")
     started = time.monotonic()
+    app.start()
     backend.start_scheduler()
     side.start()
     ready = time.monotonic() - started
     app.wait(f"/job/{soon}", 1, 90)
-    note(f"both ready after {ready:.0f} s, the overdue one came after {time.monotonic() - started:.0f} s")
+    note(f"ready after {ready:.0f} s, the overdue one came after {time.monotonic() - started:.0f} s")
     app.wait(f"/job/{late}", 1, 90)
+    time.sleep(2)
+    assert len(app.to(f"/job/{late}")) == 1
 
 
 def test_waits_for_the_app(run_app, note):
-    """A job whose app is away comes when it is back"""
+    """A job whose app is away comes when it is back
+
+    DP11.
+    """
     app, side = run_app("contract-late")
     name = f"rem-{uuid.uuid4()}"
     assert side.job_put(name, dueTime=due(1), data=1, failurePolicy=RETRY).status == 204

@@ -44,6 +44,16 @@ def test_event_without_trace(app, publisher, event):
     assert got["traceparent"] != before and got["traceid"] == got["traceparent"]
 
 
+def test_event_without_id(app, publisher, event, note):
+    """An event without id is not given one: its publisher must"""
+    marker = event["subject"] = str(uuid.uuid4())
+    del event["id"]
+    assert publisher.publish("t-event", event, "user-1").status == 204
+    got = json.loads(app.wait("/events/t-event", 1, where=lambda r: marker.encode() in r.body)[0].body)
+    assert not got.get("id")
+    note("none" if "id" not in got else "empty")
+
+
 def test_headers_of_a_delivery(app, publisher, event, app_token, note):
     """A delivery has the app's token and the record's key, partition and offset as headers"""
     assert publisher.publish("t-event", event, "user-7").status == 204

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances, and what dies: every event still reaches its group, at least once, in order of its key."""
+"""EV11: instances, and what dies: every event still reaches its group, at least once, in order of its key."""
 import base64
 import json
 import threading

@@ -16,6 +16,8 @@ sys.path.insert(0, os.path.join(ROOT, "test", "flow"))
 from process import clean_env, wait_until  # noqa: E402
 from run_all import RunAll, free_port, make_checkout, paste  # noqa: E402
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def run(tmp_path):

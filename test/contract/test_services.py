@@ -32,6 +32,17 @@ def test_cron_failing(cron, tick_path, note):
     assert min(gaps) > 0.5
 
 
+def test_cron_on_every_instance(cron, run_app, tick_path):
+    """A cron ticks on every instance of its app
+
+    DP7.
+    """
+    other, _ = run_app("contract-cron", name="contract-cron-2")
+    before = len(cron[0].to(tick_path))
+    other.wait(tick_path, 2)
+    cron[0].wait(tick_path, before + 2)
+
+
 def test_secret(side):
     """A secret is a map of keys and values"""
     answer = side.secret("contract")
@@ -216,4 +227,4 @@ def test_keep_alive(app, publisher):
     path = f"/api/{uuid.uuid4()}"
     for _ in range(3):
         assert publisher.invoke("contract-app", path).status == 200
-    assert not [r for r in app.to(path) if r.headers.get("Connection", "").lower() == "close"]
+    assert len({r.port for r in app.to(path)}) == 1

@@ -94,6 +94,25 @@ def test_ttl(side, key, note):
     assert side.state_get(other).json == 2
 
 
+def test_written_twice(side, key):
+    """A write that is repeated changes nothing more; one under a condition is refused the second time and changes nothing
+
+    DP5.
+    """
+    for _ in range(2):
+        assert side.state_put(key, {"whole": "value"}).status == 204
+    assert side.state_get(key).json == {"whole": "value"}
+    etag = side.state_get(key).headers["ETag"].strip('"')
+    assert side.state_put(key, "second", etag=etag).status == 204
+    assert side.state_put(key, "second", etag=etag).status == 409
+    assert side.state_get(key).json == "second"
+    for _ in range(2):
+        assert side.state_delete(key).status == 204
+    assert side.state_put(key, "first", first_write=True).status == 204
+    assert side.state_put(key, "first", first_write=True).status in (409, 500)
+    assert side.state_get(key).json == "first"
+
+
 def test_bulk_get(side, key):
     """Several keys are read at once; one that is not there has no data"""
     side.state_put(key + "1", "one")
@@ -114,7 +133,10 @@ def test_several_at_once(side, key):
 
 
 def test_apart(side, publisher, key):
-    """Two apps do not see each other's keys"""
+    """Two apps do not see each other's keys
+
+    DP6.
+    """
     side.state_put(key, "mine")
     assert publisher.state_get(key).status == 204
     publisher.state_put(key, "theirs")

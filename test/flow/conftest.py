@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, settings
 import process
 from api_client import Api, OpenApi, sign
 from database import Cluster, Database
-from event_schemas import check_event, validate_outbox
+from event_schemas import check_event, validate_outbox, validate_records
 from issuer import Issuer
 from sidecar_host import Sidecar
+from stack import Stack
 
 # Examples are the same in each run; how long one takes is the daemon's business; fixtures may serve several.
 settings.register_profile("flow", derandomize=True, database=None, deadline=None, print_blob=False,
@@ -76,6 +77,8 @@ def make_database(cluster_url):
         try:
             if database.value("SELECT to_regclass('todod.outbox') IS NOT NULL"):
                 validate_outbox(database)
+            if database.value("SELECT to_regclass('sidecar.records') IS NOT NULL"):
+                validate_records(database)
         except AssertionError as e:
             failures.append(str(e))
         database.drop()
@@ -244,3 +247,11 @@ def make_sidecar(request, make_database, tmp_path_factory):
     yield make
     for sidecar in made:
         sidecar.stop()
+
+
+@pytest.fixture(scope="session")
+def make_stack(make_database, make_daemon, tmp_path_factory):
+    """A function that starts chat-api, recurrers and a sidecar on a database of that name. The caller stops them."""
+    def make(name, url=None, **config):
+        return Stack(make_database(name, url=url), make_daemon, tmp_path_factory.mktemp("sidecar"), **config)
+    return make

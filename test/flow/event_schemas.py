@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of docs/events, compiled, which of them an event must fit, and what a schema cannot say."""
+"""EV5: the schemas of docs/events, compiled, which of them an event must fit, and what a schema cannot say."""
 import glob
 import json
 import os
@@ -10,9 +10,9 @@ import jsonschema
 from api_client import parse_json
 from process import ROOT
 
-# Two kinds of events share a topic; every other topic has one.
+# The kinds of events that share a topic with others; else a topic has one kind.
 FILES = {"task-events": "task-event.v1.json", "task-updates": "task-update.v1.json", "reminders": "reminder-event.v1.json"}
-PREFERENCES = "preferences-event.v1.json"
+KINDS = {("task-events", "preferences.changed"): "preferences-event.v1.json", ("task-updates", "notification"): "notification-event.v1.json"}
 
 
 def load(path):
@@ -44,20 +44,31 @@ VALIDATE = {name: fastjsonschema.compile(without_refs(schema, name)) for name, s
 
 
 def validate(topic, event):
-    is_preferences = topic == "task-events" and event["type"].startswith("preferences.")
-    VALIDATE[PREFERENCES if is_preferences else FILES[topic]](event)
+    VALIDATE[KINDS.get((topic, event["type"]), FILES[topic])](event)
 
 
-def validate_outbox(database):
-    """How many there are; the first one that does not fit is shown."""
+def validate_all(rows):
+    """rows: (topic, text). How many there are; the first one that does not fit is shown."""
     n = 0
-    for topic, text in database.stream("SELECT topic, event FROM todod.outbox ORDER BY id"):
+    for topic, text in rows:
         try:
             validate(topic, json.loads(text))
         except fastjsonschema.JsonSchemaException as e:
             raise AssertionError(f"{e} in an event of {topic}: {text}") from e
         n += 1
     return n
+
+
+def validate_outbox(database):
+    return validate_all(database.stream("SELECT topic, event FROM todod.outbox ORDER BY id"))
+
+
+def validate_records(database):
+    """What lies at the embedded sidecar of what todod's roles publish; a test publishes other things too."""
+    return validate_all(database.stream("""SELECT topic, text FROM (SELECT topic, part, pos, convert_from(body, 'UTF8') AS text
+            FROM sidecar.records WHERE topic IN ('task-events', 'reminders', 'task-updates') AND body LIKE '{%"specversion"%'::bytea) r
+        WHERE text::jsonb ->> 'source' IN ('chat-api', 'recurrer', 'notifier', 'auditor')
+            AND text::jsonb ->> 'type' <> 'com.dapr.event.sent' ORDER BY topic, part, pos"""))
 
 
 ENVELOPE_KEYS = ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "partitionkey", "traceparent",

@@ -298,7 +298,7 @@ def replay_now(auditor, letter):
 
 
 def test_a_dead_letter_is_replayed_until_its_event_is_there(auditor, new_user):
-    """EV12: stored as it came, published again with the same id and data after 1, 10, 60 minutes."""
+    """AR11, EV12: stored as it came, published again with the same id and data after 1, 10, 60 minutes; OB3: told under its request's id."""
     user = new_user()
     event = make_event(user)
     auditor.bury(event)
@@ -316,6 +316,9 @@ def test_a_dead_letter_is_replayed_until_its_event_is_there(auditor, new_user):
         assert wait is None if minutes is None else 0 < minutes * 60 - wait.total_seconds() < 30
     published = [e for t, key, e in auditor.sidecar.entries if key == user]
     assert published == [event] * 3
+    for msg, n in (("dead_letter.stored", 2), ("dead_letter.replayed", 3)):
+        told = wait_until(msg, lambda m=msg, k=n: len(f := [e for e in auditor.daemon.log(m) if e["event_id"] == event["id"]]) == k and f)
+        assert {e.get("correlation_id") for e in told} == {"the-request"}
     listed = [json.loads(line) for line in auditor.run("dlq", "list").stdout.splitlines()]
     assert [line["replays"] for line in listed if line["event_id"] == event["id"]] == [3]
     assert auditor.run("dlq", "replay", letter).returncode == 0
@@ -348,28 +351,6 @@ def test_replays_that_come_back_before_they_are_told_to_be_published(auditor, ne
     assert auditor.database.rows("SELECT event_id FROM todod.dead_letters WHERE event_id IN %s AND resolved_at IS NULL", ids) == []
 
 
-def test_one_that_was_not_published_was_not_replayed(auditor, new_user):
-    """The broker takes half of a batch: the others are still due, with all their tries."""
-    taken, failing = new_user(), new_user()
-    events = {user: make_event(user) for user in (taken, failing)}
-    for user, event in events.items():
-        auditor.bury(event)
-        auditor.database.rows("UPDATE todod.dead_letters SET next_replay_at = now() WHERE event_id = %s", event["id"])
-    auditor.sidecar.failing_keys.add(failing)
-    auditor.database.rows("DELETE FROM todod.leases")
-    assert auditor.post("/cron-checkpoint", None) == 503
-    state = {e: (n, is_due) for e, n, is_due in auditor.database.rows(
-        "SELECT event_id, replays, next_replay_at <= now() FROM todod.dead_letters WHERE resolved_at IS NULL")}
-    assert state[events[taken]["id"]] == (1, False) and state[events[failing]["id"]] == (0, True)
-    auditor.sidecar.failing_keys.clear()
-    auditor.tick()
-    assert len(auditor.sidecar.events(failing)) == 1
-    for event in events.values():
-        assert auditor.deliver(event) == 200
-    assert not set(state) & {json.loads(line)["event_id"] for line in auditor.run("dlq", "list").stdout.splitlines()
-                             if json.loads(line)["event_id"] in {e["id"] for e in events.values()}}
-
-
 def test_one_that_the_broker_refuses_holds_nothing_up(auditor, new_user):
     refused, taken = new_user(), new_user()
     letters = {}
@@ -390,6 +371,30 @@ def test_one_that_the_broker_refuses_holds_nothing_up(auditor, new_user):
         assert auditor.run("dlq", "drop", letter[0]).returncode == 0
     done = auditor.run("dlq", "list")
     assert done.returncode == 0 and done.stdout == "", "nothing is nothing"
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["all fail", "one of two fails"])
+def test_a_replay_that_the_broker_does_not_take_is_none(auditor, new_user, others):
+    """It is due again a minute later, with all its tries."""
+    users = [new_user() for _ in range(1 + others)]
+    letters = []
+    for user in users:
+        event = make_event(user)
+        auditor.bury(event)
+        letters.append(auditor.database.value("SELECT id FROM todod.dead_letters WHERE event_id = %s", event["id"]))
+    auditor.sidecar.failing_keys.add(users[0])
+    auditor.database.rows("UPDATE todod.dead_letters SET next_replay_at = now() WHERE id = ANY (%s::uuid[])", letters)
+    auditor.database.rows("DELETE FROM todod.leases")
+    assert auditor.post("/cron-checkpoint", None) == 503
+    auditor.sidecar.failing_keys.clear()
+    rows = dict(auditor.database.rows("SELECT id, replays FROM todod.dead_letters WHERE id = ANY (%s::uuid[])", letters))
+    assert [rows[letter] for letter in letters] == [0] + [1] * others
+    assert 0 < auditor.database.value("SELECT extract(epoch FROM next_replay_at - now()) FROM todod.dead_letters WHERE id = %s",
+                                      letters[0]) <= 60
+    replay_now(auditor, letters[0])
+    assert [len(auditor.sidecar.events(user)) for user in users] == [1] * len(users)
+    for letter in letters:
+        assert auditor.run("dlq", "drop", letter).returncode == 0
 
 
 def test_upkeep_removes_what_is_30_days_old(auditor, new_user):

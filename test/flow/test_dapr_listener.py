@@ -87,6 +87,7 @@ def event(kind="test.done", **more):
 
 
 def test_subscriptions_are_those_described(call):
+    """DP7, DP15: what the sidecar is told is what --describe tells."""
     described = json.loads(subprocess.run([TOOL, "--describe"], check=True, stdout=subprocess.PIPE).stdout)
     assert call("GET", "/dapr/subscribe") == 200
     told = json.loads(call.body)

@@ -26,7 +26,7 @@ def test_defaults_and_what_is_stored(api, outbox):
     assert answer.headers["etag"] == '"1"' == get(api).headers["etag"]
     event, = outbox(api.user)
     assert event["type"] == "preferences.changed" and event["data"]["correlation_id"] == "the-request" and event["data"]["task_id"] is None
-    assert event["data"]["payload"] == {k: SENT[k] for k in ("email", "time_zone", "channels", "locale")}
+    assert event["data"]["payload"] == {k: SENT[k] for k in ("email", "time_zone", "channels", "locale")} | {"email_confirmed": False}
 
 
 def test_merging(api, outbox):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a committed change to the broker: nothing acknowledged is lost or out of order, whoever dies or is away meanwhile."""
 import http.client
+import json
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 from api_client import Api, ops, sign
 from database import url_of
+from event_schemas import validate_all
 from fake_sidecar import FakeSidecar
 from process import wait_until
 
@@ -29,6 +31,7 @@ def sidecar():
     yield made
     made.may_answer.set()
     made.stop()
+    validate_all((topic, json.dumps(event)) for topic, _, event in made.entries)
 
 
 @pytest.fixture
@@ -151,18 +154,21 @@ def test_a_sidecar_that_hangs_holds_up_no_write(start, sidecar, relay_database, 
 
 
 def test_a_key_that_fails_waits_and_the_others_go_on(start, sidecar, relay_database, connect_api):
+    """OB3: and the line that says so names an event and its request."""
     daemon = start()
     bad, good = connect_api(daemon), connect_api(daemon)
     sidecar.failing_keys = {bad.user}
     for api in (bad, good):
-        task = api.create("t")
+        task = api.create("t", headers={"X-Request-Id": "of-the-bad" if api is bad else "of-the-good"})
         for _ in range(3):
             api.complete(task)
     wait_until("the other's events", lambda: len(sidecar.events(good.user)) == 4)
     assert sidecar.events(bad.user) == []
     wait_until("only what waits is left", lambda: relay_database.rows("SELECT DISTINCT user_id FROM todod.outbox") == [(bad.user,)])
     assert metric(daemon, "todod_outbox_held_total") > 0
-    assert 1 <= len(daemon.log("outbox.not_published")) <= 4  # once for each topic, and for the user
+    told = daemon.log("outbox.not_published")
+    assert 1 <= len(told) <= 4  # once for each topic, and for the user
+    assert all(line["event_id"] and line["correlation_id"].startswith("of-the-bad") for line in told)
     sidecar.failing_keys = set()
     drained(relay_database)
     for api in (bad, good):

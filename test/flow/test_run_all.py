@@ -16,6 +16,9 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 import metrics  # noqa: E402
 import tour  # noqa: E402
 
+sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
+import deployment  # noqa: E402
+
 ROLES = ("sidecar", "chat-api", "auditor")
 
 
@@ -76,6 +79,18 @@ def test_every_metric_is_on_the_page(run):
                        ("sidecar", "todod_sidecar_delivered_total"), ("sidecar", "todod_sidecar_retried_total"),
                        ("sidecar", "todod_sidecar_dead_total"), ("sidecar", "todod_sidecar_lag_records")):
         assert name in shown[role]
+
+
+def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
+    """EV1, SE9: topics and scopes of the embedded sidecar are those of dapr-components."""
+    lines = (run.run / "sidecar.conf").read_text(encoding="utf-8").splitlines()
+    config = dict(line.split(" = ", 1) for line in lines if not line.startswith("#"))
+
+    def rules(text):
+        return {name: set(values.split()) for name, _, values in (rule.strip().partition("=") for rule in text.split(";"))}
+
+    assert rules(config["sidecar.scopes"]) == rules("; ".join(map(components.scopes_of, ("chat-api", "auditor"))))
+    assert config["sidecar.topics"].split() == deployment.topics()
 
 
 def test_run_all(run):

@@ -156,7 +156,7 @@ def test_large_bodies(make_sidecar):
 
 
 def test_order_per_key_and_spread(make_sidecar):
-    """EV8: the events of one user come in order, also from many publishers at once."""
+    """The events of one user come in order, also from many publishers at once."""
     keys = [f"user-{n}" for n in range(40)]
     app = App([subscription()])
     sidecar = make_sidecar([("auditor", app), ("chat-api", App())]).wait_healthy()
@@ -174,7 +174,7 @@ def test_order_per_key_and_spread(make_sidecar):
 
 
 def test_groups_each_get_everything(make_sidecar):
-    """Two apps are two groups; two instances of one share, in the replica component each gets all that is new."""
+    """EV13: two apps are two groups; two instances of one share, in the replica component each gets all that is new."""
     wish = subscription()
     replica = {**subscription("task-updates", None), "pubsubname": "kafka-pubsub-replica"}
     one, two, gateway_a, gateway_b = App([wish]), App([wish]), App([replica]), App([replica])
@@ -296,7 +296,7 @@ def test_kill_of_the_subscriber_loses_nothing(make_sidecar):
     ((422, b""), 1), ((404, b""), 1), ((400, b"{}"), 1), ((200, b'{"status":"DROP"}'), 1),
     ((503, b""), 4), ((429, b""), 4), ((200, b'{"status":"RETRY"}'), 4)])
 def test_dead_letters(make_sidecar, answer, tries):
-    """What is refused goes to the dead letters with its bytes and id, at once or after three more tries; the next one passes."""
+    """AR11, FL2: what is refused goes to the dead letters with its bytes and id, at once or after three more tries; the next one passes."""
     app = App([subscription(), raw_subscription()])
     app.on(ROUTE, lambda call: answer if call.json["id"] == "k-1" else 200)
     sidecar = make_sidecar([("auditor", app)]).wait_healthy()

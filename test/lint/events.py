@@ -182,7 +182,7 @@ def compare_all(before, now):
 
 
 def events():
-    """Against the last tag, the schemas of events only grow."""
+    """EV6: against the last tag, the schemas of events only grow."""
     tag = git("describe", "--tags", "--abbrev=0").stdout.strip()
     now = schemas_now()
     if not tag:

@@ -12,7 +12,6 @@ start(wait=True), kill(), stop(), is_alive() and pid. They end with this process
 
 In .run/deployment/NAME-PID/ every process has its log. It stays until another run finds that its process is gone.
 """
-import glob
 import json
 import os
 import secrets
@@ -21,10 +20,10 @@ import subprocess
 import sys
 import time
 
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+import components
 import proc
 import real_stack
 
@@ -52,21 +51,9 @@ def roles_of(binary=BINARY):
     return {name: d for name, d in found.items() if "dapr" in d["needs"]}
 
 
-def components():
-    for path in sorted(glob.glob(f"{real_stack.COMPONENTS}/*.yaml")):
-        with open(path, encoding="utf-8") as f:
-            yield from (d for d in yaml.safe_load_all(f) if d)
-
-
-def crons_of(roles):
-    """For the embedded sidecar, what daprd reads from the components: ROLE/NAME=SCHEDULE of each role's crons."""
-    found = []
-    for document in components():
-        if document["spec"].get("type") == "bindings.cron":
-            name = document["metadata"]["name"]
-            schedule = next(m["value"] for m in document["spec"]["metadata"] if m["name"] == "schedule")
-            found += [f"{role}/{name}={schedule}" for role in document["scopes"] if name in roles.get(role, {}).get("crons", ())]
-    return "; ".join(found)
+def crons_handled(role, crons):
+    """For the embedded sidecar: those bindings of a role that it has a handler for."""
+    return [binding for binding in components.crons_of(role) if binding.split("/")[1].split("=")[0] in crons]
 
 
 def write_private(path, text):
@@ -231,7 +218,9 @@ class Deployment:
 
     def start_embedded(self):
         apps = [f"{i.role}={i.api_port}:127.0.0.1:{i.callback_port}" for i in self.instances]
-        config = {"sidecar.apps": ", ".join(apps), "sidecar.crons": crons_of({r: self.descriptions[r] for r in self.counts}),
+        config = {"sidecar.apps": ", ".join(apps), "sidecar.topics": " ".join(components.topics()),
+                  "sidecar.crons": "; ".join(c for r in self.counts for c in crons_handled(r, self.descriptions[r]["crons"])),
+                  "sidecar.scopes": "; ".join(scope for r in self.counts for scope in components.scopes_of(r)),
                   "sidecar.token_dir": self.token_directory, "sidecar.secrets_file": self.secrets_file}
         sidecar = Role("sidecar", 0, self.directory, {**config, **self.config_of("sidecar")}, self.binary)
         self.processes["sidecar"] = sidecar
@@ -309,6 +298,15 @@ class Deployment:
 
     def ops(self, role, path, number=0):
         return ops(self.of(role, number), path)
+
+    def lag(self, role, topics):
+        """Records of these topics that the role has not taken yet; None: nobody knows now."""
+        if self.stack == "dapr":
+            return self.real.lag(role, topics)
+        values = self.metrics("sidecar")
+        found = [values.get(f'todod_sidecar_{what}{{topic="{t}",group="{role}"}}')
+                 for t in topics for what in ("lag_records", "in_flight")]
+        return None if None in found else sum(found)
 
     def command(self, *args, role="auditor", timeout=600):
         """`todod audit verify` and the like, with a role's configuration."""

@@ -374,8 +374,8 @@ class Stack:
             if process is not None:
                 process.stop()
 
-    def java(self, *arguments):
-        return ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=INFO", "-cp", f"{self.cache}/lib/*",
+    def java(self, *arguments, level="INFO"):
+        return ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.level={level}", "-cp", f"{self.cache}/lib/*",
                 *arguments]
 
     def make_kafka(self):
@@ -436,6 +436,33 @@ class Stack:
         if done.returncode:
             raise RuntimeError(done.stdout)
         return done.stdout
+
+    def lag(self, group, topics):
+        """Records that the group has not committed; None: the broker does not tell now."""
+        done = subprocess.run(self.java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", self.brokers,
+                                        "--describe", "--group", group), text=True, capture_output=True, check=False)
+        # GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG ...; "-" stands for an offset that was never committed.
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(group + " ")]
+        behind = {(r[1], r[2]): int(r[4]) - (0 if r[3] == "-" else int(r[3])) for r in rows if r[1] in topics and r[4] != "-"}
+        if done.returncode or {topic for topic, _ in behind} != set(topics):
+            return None
+        return sum(behind.values())
+
+    def kafka_tool(self, name, *arguments):
+        """What a command line tool of Kafka says: bytes."""
+        with open(os.path.join(self.directory, "kafka-tools.log"), "ab") as log:
+            return subprocess.run(self.java(f"org.apache.kafka.tools.consumer.{name}", "--bootstrap-server", self.brokers, *arguments,
+                                            level="OFF"), check=True, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL).stdout
+
+    def records(self, topic):
+        """(key, value) of all records of a topic; a record without a key has `null`."""
+        text = self.kafka_tool("ConsoleConsumer", "--topic", topic, "--from-beginning", "--timeout-ms", "5000", "--property",
+                               "print.key=true", "--property", "key.separator=\x01", "--property", "line.separator=\x02")
+        return [tuple(record.split(b"\x01", 1)) for record in text.split(b"\x02") if record]
+
+    def groups(self):
+        """The consumer groups that there are."""
+        return set(self.kafka_tool("group.ConsumerGroupCommand", "--list").decode().split())
 
     def sidecar(self, app_id, app_port, resources, config, **options):
         """Not started yet. Its name tells several of one app id apart."""

@@ -84,6 +84,8 @@ def check_events(report, lives, rows, late):
         found[event] += 1
         is_late, key = row["event_id"] in late, (event.user, event.topic, event.subject)
         report.late += is_late
+        if event not in wanted:
+            continue
         if event.number < highest.get(key, 0) and found[event] == 1 and not is_late:
             report.add("out of order", event.topic, f"{words_of(event)} stands behind version {highest[key]}")
         highest[key] = max(event.number, highest.get(key, 0))

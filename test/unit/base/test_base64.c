@@ -20,6 +20,18 @@ static void encodes_to(struct str bytes, const char *text)
 	buf_done(&b);
 }
 
+static void padded_encodes_to(struct str bytes, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	base64_encode(bytes, &b);
+	ck_assert_int_eq(buf_status(&b), 0);
+	ck_assert_msg(str_eq(buf_str(&b), str_from(text)), "%.*s, not %s", STR_ARGS(buf_str(&b)),
+		      text);
+	buf_done(&b);
+}
+
 START_TEST(rfc4648)
 {
 	encodes_to((struct str){ NULL, 0 }, "");
@@ -43,6 +55,7 @@ START_TEST(as_openssl_and_back)
 		size_t got = 0;
 		int len = EVP_EncodeBlock(text, bytes, (int)n);
 
+		padded_encodes_to((struct str){ (char *)bytes, n }, (char *)text);
 		for (int i = 0; i < len; i++)
 			text[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
 		while (len > 0 && text[len - 1] == '=')

@@ -71,6 +71,33 @@ START_TEST(children_differ)
 }
 END_TEST
 
+static struct uuid named(int64_t at_us, struct str name)
+{
+	struct uuid u;
+
+	ck_assert_int_eq(uuid_v7_named(at_us, name, &u), 0);
+	ck_assert_int_eq(u.bytes[6] >> 4, 7);
+	ck_assert_int_eq(u.bytes[8] >> 6, 2);
+	return u;
+}
+
+/* The same for the same, another for anything else; its time is the one it was given. */
+START_TEST(names)
+{
+	const int64_t at_us = INT64_C(1795262400123456);
+	struct uuid a = named(at_us, STR("a")), again = named(at_us, STR("a")),
+		    b = named(at_us, STR("b")), later = named(at_us + 1000, STR("a"));
+
+	ck_assert_mem_eq(&a, &again, sizeof(a));
+	ck_assert_int_eq(ms_of(&a), at_us / 1000);
+	ck_assert_int_ne(memcmp(&a, &b, sizeof(a)), 0);
+	ck_assert_int_eq(memcmp(a.bytes + 8, later.bytes + 8, 8), 0);
+	ck_assert_int_eq(ms_of(&later), at_us / 1000 + 1);
+	b = named(-1, STR("before the epoch"));
+	ck_assert_int_eq(ms_of(&b), 0);
+}
+END_TEST
+
 START_TEST(text)
 {
 	/* RFC 9562 appendix A.6 */
@@ -137,6 +164,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, bits_and_order);
 	tcase_add_test(tc, children_differ);
+	tcase_add_test(tc, names);
 	tcase_add_test(tc, text);
 	tcase_add_test(tc, bad_text);
 	suite_add_tcase(suite, tc);

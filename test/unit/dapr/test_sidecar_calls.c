@@ -218,6 +218,7 @@ START_TEST(state_keys)
 }
 END_TEST
 
+/* DP6 */
 START_TEST(keys_of_users)
 {
 	struct arena *none = arena_new(0);
@@ -384,9 +385,13 @@ static void job_fiber(void *arg)
 			 0);
 	ck_assert_ptr_nonnull(strstr(asked_body(), "\"2026-11-21T12:00:00.123456Z\""));
 	ck_assert_ptr_nonnull(strstr(asked_body(), "\"3600s\""));
+	ck_assert_int_eq(sidecar_job_put_after_wait(fake.client, STR("r"), 60, STR("1"), 5, &err),
+			 0);
+	ck_assert_str_eq(asked_body(), "{\"dueTime\":\"60s\",\"data\":1,\"overwrite\":true,"
+				       "\"failurePolicy\":{\"constant\":{\"interval\":\"5s\"}}}");
 	ck_assert_int_eq(sidecar_job_delete_wait(fake.client, STR("rem-0190a"), &err), 0);
 	ck_assert(asked_line("DELETE /v1.0/jobs/rem-0190a"));
-	ck_assert_uint_eq(fake.asked, 3);
+	ck_assert_uint_eq(fake.asked, 4);
 
 	memset(name, 'n', sizeof(name));
 	for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
@@ -398,7 +403,9 @@ static void job_fiber(void *arg)
 	}
 	ck_assert_int_eq(sidecar_job_put_wait(fake.client, STR("r"), 0, STR("1"), 0, &err),
 			 -EINVAL);
-	ck_assert_uint_eq(fake.asked, 3);
+	ck_assert_int_eq(sidecar_job_put_after_wait(fake.client, STR("r"), -1, STR("1"), 1, &err),
+			 -EINVAL);
+	ck_assert_uint_eq(fake.asked, 4);
 	ck_assert_int_eq(sidecar_job_delete_wait(fake.client, (struct str){ name, 128 }, &err), 0);
 	/* The Scheduler is down. */
 	fake_says(500, "{\"errorCode\":\"DAPR_SCHEDULER_SCHEDULE_JOB\",\"message\":\"m\"}");
@@ -733,7 +740,8 @@ static FIBER int make_call(enum lost_call call)
 	}
 }
 
-/* The sidecar has read the request and dies: a connection that was kept ends without an answer. */
+/* DP5. The sidecar has read the request and dies: a connection that was kept ends without an
+ * answer. */
 static void lost_answers_fiber(void *arg)
 {
 	(void)arg;

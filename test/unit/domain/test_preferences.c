@@ -303,9 +303,10 @@ START_TEST(payload)
 	buf_init(&b, 4096);
 	json_out_init(&o, &b);
 	preferences_write_payload(&o, &BEFORE);
-	ck_assert(
-		str_eq(buf_str(&b), STR("{\"email\":\"a@example.org\",\"time_zone\":\"Asia/Tokyo\","
-					"\"channels\":[\"email\"],\"locale\":\"ja\"}")));
+	ck_assert(str_eq(
+		buf_str(&b),
+		STR("{\"email\":\"a@example.org\",\"time_zone\":\"Asia/Tokyo\","
+		    "\"channels\":[\"email\"],\"locale\":\"ja\",\"email_confirmed\":true}")));
 	buf_done(&b);
 }
 END_TEST

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one mail that an address gets before its owner said yes. Whoever makes users, addresses and
+ * changes up cannot make it more: a user's address gets one while its link is good, a user's
+ * addresses get so many a day, and an address gets three in that time from all users together.
+ */
+#include "contact_private.h"
+#include "mailing_private.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "domain/email.h"
+#include "domain/mail_text.h"
+
+#include <errno.h>
+
+enum { LINK_DAYS = 7, OF_ADDRESS_MAX = 3, TEXT_MAX = 16 * 1024 };
+
+/* Nobody can be called so: it is a part of the API's paths. */
+#define NO_USER STR("email")
+
+struct confirmation {
+	struct mailing base;
+	struct contact contact;
+	char address_hash[EMAIL_LINK_HASH_SIZE];
+	struct str key; /* there while the address has had its mail */
+};
+
+static struct str key_of(struct arena *arena, struct str user_id, const char *what,
+			 const char *hash)
+{
+	struct str name = arena_printf(arena, "%s/%s", what, hash);
+
+	return name.p != NULL ? sidecar_user_key(arena, user_id, name) : name;
+}
+
+/* A key that nobody has made yet, with whose it is. 0: it is ours now; 1: it was before; -EEXIST:
+ * it is somebody else's. */
+static FIBER int claim(struct confirmation *c, struct str key, int64_t ttl_s, struct err *reterr)
+{
+	struct sidecar *sidecar = c->base.n->sidecar;
+	struct arena *arena = c->base.in.arena;
+	struct str owner = sidecar_user_key(arena, c->base.in.event.user_id, STR("confirm"));
+	struct str value = owner.p != NULL ? arena_printf(arena, "\"%s\"", owner.p) : owner;
+	struct sidecar_state stored;
+	int r;
+
+	if (key.p == NULL || value.p == NULL)
+		return notifier_no_memory(reterr);
+	r = sidecar_state_put_wait(sidecar, key, value, (struct str){ NULL, 0 }, true, ttl_s,
+				   reterr);
+	if (r != -EEXIST)
+		return r;
+	r = sidecar_state_get_wait(sidecar, arena, key, &stored, reterr);
+	if (r < 0)
+		return r;
+	return stored.found && str_eq(stored.value, value) ? 1 : -EEXIST;
+}
+
+/* One of the few that an address gets from all users. As claim; -EDQUOT: it has had them. */
+static FIBER int claim_of_address(struct confirmation *c, struct err *reterr)
+{
+	struct arena *arena = c->base.in.arena;
+	int r = -EEXIST;
+
+	for (int i = 1; r == -EEXIST && i <= OF_ADDRESS_MAX; i++) {
+		struct str what = arena_printf(arena, "asked/%d", i);
+
+		if (what.p == NULL)
+			return notifier_no_memory(reterr);
+		r = claim(c, key_of(arena, NO_USER, what.p, c->address_hash), LINK_DAYS * DAY_S,
+			  reterr);
+	}
+	return r == -EEXIST ? -EDQUOT : r;
+}
+
+/* Within the bounds? What is only tried again counts once. */
+static FIBER int check_bounds(struct confirmation *c, struct err *reterr)
+{
+	struct notifier *n = c->base.n;
+	int r = claim_of_address(c, reterr);
+
+	if (r == 0)
+		r = mailing_count_wait(n, c->base.in.arena, c->base.in.event.user_id,
+				       "confirmations", n->confirmations_per_day, reterr);
+	return r < 0 ? r : 0;
+}
+
+/* 0: it is to be sent; -EEXIST: it was, or is being sent; -EDQUOT: not now. */
+static FIBER int admit(struct confirmation *c, struct err *reterr)
+{
+	struct notifier *n = c->base.n;
+	struct arena *arena = c->base.in.arena;
+	struct str user = c->base.in.event.user_id;
+	struct sidecar_state stored = { .found = false };
+	int r;
+
+	if (email_link_hash(c->contact.email, c->address_hash) < 0)
+		return notifier_no_memory(reterr);
+	c->key = key_of(arena, user, "confirm", c->address_hash);
+	if (c->key.p == NULL)
+		return notifier_no_memory(reterr);
+	r = sidecar_state_get_wait(n->sidecar, arena, c->key, &stored, reterr);
+	if (r < 0)
+		return r;
+	if (stored.found)
+		return -EEXIST;
+	r = claim(c, key_of(arena, user, "confirming", c->address_hash), n->lease_s, reterr);
+	if (r == 1)
+		return -EEXIST;
+	return r == 0 ? check_bounds(c, reterr) : r;
+}
+
+static struct str link_of(struct confirmation *c)
+{
+	struct arena *arena = c->base.in.arena;
+	struct email_link link = {
+		.purpose = EMAIL_LINK_CONFIRM,
+		.user_id = c->base.in.event.user_id,
+		.expires_s = time_now_us() / TIME_US_PER_S + LINK_DAYS * DAY_S,
+	};
+
+	memcpy(link.address_hash, c->address_hash, sizeof(link.address_hash));
+	struct str token = email_link_sign(arena, c->base.n->link_signer, &link);
+	if (token.p == NULL)
+		return token;
+	return arena_printf(arena, "%.*s/api/email/confirm?t=%.*s", STR_ARGS(c->base.n->public_url),
+			    STR_ARGS(token));
+}
+
+/* Sent: remembered for as long as the link is good. Not sent: the event becomes a dead letter, and
+ * comes again from there in a minute and later. */
+static FIBER int end(struct mailing *m, int result, const struct err *why, int64_t until_ms,
+		     struct err *reterr)
+{
+	struct confirmation *c = (struct confirmation *)m;
+	int64_t pause_ms = 0;
+	int r;
+
+	if (result < 0)
+		return err_set(reterr, &ERR_INVALID, NULL, "no confirmation mail: %s", why->text);
+	do
+		r = sidecar_state_put_wait(m->n->sidecar, c->key, STR("true"),
+					   (struct str){ NULL, 0 }, false, LINK_DAYS * DAY_S,
+					   reterr);
+	while (delivery_wait_again(r, until_ms, &pause_ms));
+	if (r == 0)
+		metric_add(m->n->confirmations, 1);
+	return r;
+}
+
+static FIBER int send(struct confirmation *c, struct err *reterr)
+{
+	struct notifier *n = c->base.n;
+	struct arena *arena = c->base.in.arena;
+	const struct mail_text text = { arena_buf(arena, TEXT_MAX), arena_buf(arena, TEXT_MAX),
+					arena_buf(arena, TEXT_MAX) };
+	struct str link = link_of(c);
+	struct mail mail = {
+		.from_name = n->mail_from_name,
+		.from = n->mail_from,
+		.to = c->contact.email,
+		.message_id = arena_printf(arena, "confirm.%s.%lld@%.*s", c->address_hash,
+					   (long long)c->contact.version,
+					   STR_ARGS(email_domain(n->mail_from))),
+		.correlation_id = str_from(c->base.in.log.correlation_id),
+		.date_us = time_now_us(),
+	};
+
+	if (link.p == NULL || mail.message_id.p == NULL || text.subject == NULL ||
+	    text.text == NULL || text.html == NULL) {
+		mailing_free(&c->base);
+		return notifier_no_memory(reterr);
+	}
+	mail_text_confirmation(&text, link, LINK_DAYS);
+	mail.subject = buf_str(text.subject);
+	mail.text = buf_str(text.text);
+	mail.html = buf_str(text.html);
+	return mailing_send_wait(&c->base, &mail, reterr);
+}
+
+FIBER int confirmation_send_wait(struct notifier *n, const struct incoming *in,
+				 const struct contact *contact, struct err *reterr)
+{
+	struct confirmation *c =
+		(struct confirmation *)mailing_new(n, in, sizeof(struct confirmation), reterr);
+	int r;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->base.end = end;
+	c->base.kind = "confirmation";
+	c->contact = *contact;
+	r = admit(c, reterr);
+	if (r == 0)
+		return send(c, reterr);
+	if (r == -EDQUOT)
+		log_warn("confirmation.too_many", LOG_STR("user_id", in->event.user_id));
+	mailing_free(&c->base);
+	return r == -EEXIST || r == -EDQUOT ? 0 : r;
+}

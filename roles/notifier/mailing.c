@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sending, waiting, and handing over. What a fiber of its own could not bring to an end becomes a
+ * dead letter, as if the delivery had been refused; and if the process dies first, the lease runs
+ * out and the sweep comes back to it.
+ */
+#include "mailing_private.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "loop/fiber.h"
+
+#include <errno.h>
+
+enum {
+	PATIENCE_ALONE_MS = 20 * 1000, /* for what is away; the lease goes on meanwhile */
+	WHOLE_TIME_MS = 3600 * 1000,   /* smtp.timeout ends it before */
+	COUNT_TTL_S = 2 * DAY_S,
+};
+
+struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_t size,
+			    struct err *reterr)
+{
+	struct mailing *m = arena_calloc(in->arena, 1, size);
+
+	if (m == NULL) {
+		notifier_no_memory(reterr);
+		arena_free(in->arena);
+		return NULL;
+	}
+	m->n = n;
+	m->in = *in;
+	return m;
+}
+
+void mailing_free(struct mailing *m)
+{
+	if (m == NULL)
+		return;
+	smtp_send_free(m->smtp);
+	arena_free(m->in.arena);
+}
+
+/* ---- the end ---- */
+
+static void note_result(struct mailing *m)
+{
+	struct notifier *n = m->n;
+	int64_t took_ms = time_monotonic_ms() - m->started_ms;
+	struct metric *counter = m->result == 0		? n->mails_sent
+				 : m->result == -EINVAL ? n->mails_refused
+							: n->mails_put_off;
+
+	metric_add(counter, 1);
+	metric_observe(n->mail_s, (double)took_ms / 1000);
+	if (m->result == 0)
+		log_info("mail.sent", LOG_CSTR("kind", m->kind),
+			 LOG_STR("message_id", m->message_id),
+			 LOG_STR("user_id", m->in.event.user_id), LOG_I64("took_ms", took_ms));
+	else
+		log_warn("mail.failed", LOG_CSTR("kind", m->kind),
+			 LOG_STR("message_id", m->message_id),
+			 LOG_STR("user_id", m->in.event.user_id), LOG_I64("took_ms", took_ms),
+			 LOG_BOOL("for_good", m->result == -EINVAL),
+			 LOG_CSTR("reason", m->why.text));
+}
+
+static FIBER int finish(struct mailing *m, int64_t patience_ms, struct err *reterr)
+{
+	return m->end(m, m->result, &m->why, time_monotonic_ms() + patience_ms, reterr);
+}
+
+/* Waits; true when it is over. */
+static FIBER bool wait_for_end(struct mailing *m, int64_t wait_ms)
+{
+	struct err why = { .text = "" };
+	int r;
+
+	if (m->is_over)
+		return true;
+	r = smtp_send_wait(m->smtp, wait_ms, &why);
+	if (r == -EINPROGRESS || (r == -ECANCELED && fiber_is_cancelled(fiber_self())))
+		return false;
+	m->is_over = true;
+	m->result = r;
+	m->why = why;
+	note_result(m);
+	return true;
+}
+
+static FIBER void go_on(void *arg)
+{
+	struct mailing *m = arg;
+	struct notifier *n = m->n;
+	struct err err = { .text = "the mail was given up" };
+	int r = -ECANCELED;
+
+	if (wait_for_end(m, WHOLE_TIME_MS))
+		r = finish(m, PATIENCE_ALONE_MS, &err);
+	if (r < 0 && r != -ECANCELED) {
+		log_err(LOG_WARN, "mail.not_settled", &err);
+		r = notifier_bury_wait(n, &m->in, &err);
+	}
+	if (r < 0)
+		log_err(LOG_WARN, "mail.abandoned", &err);
+	n->n_alone--;
+	mailing_free(m);
+}
+
+/* -EAGAIN, -ENOMEM: there is no fiber, and m is still the caller's. */
+static int hand_over(struct mailing *m)
+{
+	int r = fiber_spawn(m->n->loop, "mail", go_on, m, &m->in.log, NULL);
+
+	if (r == 0)
+		m->n->n_alone++;
+	return r;
+}
+
+FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr)
+{
+	struct notifier *n = m->n;
+	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
+	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
+
+	m->started_ms = time_monotonic_ms();
+	m->message_id = mail->message_id;
+	if (r == 0)
+		r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
+				    &m->why);
+	if (m->smtp == NULL && m->why.kind == NULL) { /* it cannot even be written */
+		mailing_free(m);
+		return r;
+	}
+	if (r < 0) {
+		m->is_over = true;
+		m->result = r;
+		note_result(m);
+	}
+	bool is_over = wait_for_end(m, n->n_alone > 0 ? 1 : n->patience_ms);
+	if (!is_over && hand_over(m) == 0)
+		return 0;
+	is_over = is_over || wait_for_end(m, WHOLE_TIME_MS);
+	r = is_over ? finish(m, PATIENCE_INLINE_MS, reterr) : -ECANCELED;
+	/* The sidecar waits no longer, but what has happened must still be told. */
+	if (r == -ECANCELED && hand_over(m) == 0)
+		return 0;
+	mailing_free(m);
+	return r;
+}
+
+/* ---- counting ---- */
+
+struct count {
+	struct json_i64 n;
+};
+
+static const struct json_field COUNT[] = {
+	JSON_FIELD(struct count, n, "n", JSON_KIND_I64),
+	JSON_FIELD_END,
+};
+
+static FIBER int count_once(struct notifier *n, struct arena *arena, struct str key, int64_t max,
+			    struct err *reterr)
+{
+	struct count count = { .n = { .state = JSON_ABSENT } };
+	struct sidecar_state stored;
+	int r = sidecar_state_get_wait(n->sidecar, arena, key, &stored, reterr);
+
+	if (r < 0)
+		return r;
+	if (stored.found && json_parse(arena, stored.value, "count", COUNT, &count, NULL) < 0)
+		count.n.v = 0;
+	if (count.n.v >= max)
+		return -EDQUOT;
+	struct str value = arena_printf(arena, "{\"n\":%lld}", (long long)count.n.v + 1);
+	if (value.p == NULL)
+		return notifier_no_memory(reterr);
+	return sidecar_state_put_wait(n->sidecar, key, value, stored.etag, !stored.found,
+				      COUNT_TTL_S, reterr);
+}
+
+FIBER int mailing_count_wait(struct notifier *n, struct arena *arena, struct str user_id,
+			     const char *what, int64_t max, struct err *reterr)
+{
+	int64_t day = time_now_us() / TIME_US_PER_S / DAY_S;
+	struct str name = arena_printf(arena, "%s/%lld", what, (long long)day);
+	struct str key = name.p != NULL ? sidecar_user_key(arena, user_id, name) : name;
+	int r = -EEXIST;
+
+	if (key.p == NULL)
+		return notifier_no_memory(reterr);
+	for (int tries = 0; r == -EEXIST && tries < STATE_TRIES_MAX; tries++)
+		r = count_once(n, arena, key, max, reterr);
+	return r == -EEXIST ? err_unavailable(reterr, 1, "mails are being counted") : r;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One trigger that is being dealt with. */
+#ifndef NOTIFIER_NOTICE_PRIVATE_H
+#define NOTIFIER_NOTICE_PRIVATE_H
+
+#include "contact_private.h"
+#include "domain/reminder_notice.h"
+#include "mailing_private.h"
+#include "reminder_state_private.h"
+
+struct notice {
+	struct mailing base;
+	struct reminder_notice said; /* what the trigger says */
+	char id_text[UUID_TEXT_SIZE];
+	struct reminder_state state; /* as it was read */
+	struct contact contact;	     /* if mail may be sent */
+	int64_t attempt;	     /* this one's number */
+	unsigned via, told;	     /* channels: by which it goes out; by which it did before */
+};
+
+void notice_leave_mail_out(struct notice *t, const char *why);
+/* Without a mail. 0: done; -ESTALE: others were faster; else as delivery_fn. */
+FIBER int notice_tell_wait(struct notice *t, struct err *reterr);
+/* With a mail, under the lease. Takes t. As delivery_fn. */
+FIBER int notice_mail_wait(struct notice *t, struct err *reterr);
+/* It was dealt with: what became of it is told again, for those who may have missed it. */
+FIBER int notice_repeat_wait(struct notice *t, struct err *reterr);
+
+#endif

@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Writers write while what they write to is killed; then what they were told is compared with what there is.
+
+  test/torture/run.py [--stack=embedded|dapr] [--seconds=60] [--away=20] [--seed=N] [--profile=asan] [--sabotage]
+
+For --seconds each process is killed in its rhythm (tormentor.py), every event is published twice (doubling.sql), and in the
+middle PostgreSQL is away for --away seconds. Then all may live; when the writers have their answers, the outbox is empty,
+nothing is left to be delivered and no dead letter is open, the tables are printed. It ends with 1 if anything was lost,
+unexpected, doubled or out of order, or `todod audit verify` finds a fault. --sabotage: nothing is killed; faults are made
+instead (sabotage.py), and it ends with 1 if one of them is not found.
+"""
+import argparse
+import collections
+import glob
+import json
+import os
+import random
+import re
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[1:1] = [os.path.join(ROOT, "test", "tools"), os.path.join(ROOT, "test", "flow")]
+
+import checker  # noqa: E402
+import process  # noqa: E402
+import sabotage  # noqa: E402
+from api_client import Api, OpenApi  # noqa: E402
+from deployment import STACKS, Deployment, crons_of  # noqa: E402
+from process import SANITIZER_REPORT, wait_until  # noqa: E402
+from tormentor import Tormentor  # noqa: E402
+from writers import Writers  # noqa: E402
+
+INSTANCES = {"chat-api": 2, "auditor": 2}
+UNAVAILABLE = 69  # how a role ends that waited in vain for what it needs
+TOPICS = ("task-events", "reminders")
+# Letters are replayed after this time, then 10 and 60 times as long.
+REPLAY_AFTER = "5s"
+DRAIN_SECONDS = 900
+SHOWN_MAX, WORDS_MAX = 20, 2000
+
+
+class Torture:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.failures = []
+        self.report = None
+        binary = os.path.join(ROOT, "build", arguments.profile, "todod")
+        self.d = Deployment(arguments.stack, name="torture", roles=INSTANCES, binary=binary, say=self.say,
+                            settings={"auditor": {"audit.replay_after": REPLAY_AFTER}})
+        if arguments.stack == "embedded":  # one does not wait a minute for a checkpoint, or a replay
+            crons = re.sub(r"(?<=auditor/cron-checkpoint=)[^;]*", "@every 2s", crons_of(self.d.descriptions))
+            self.d.settings["sidecar"] = {"sidecar.crons": crons}
+        self.started = time.monotonic()
+
+    def say(self, words):
+        print(f"torture: {words}", flush=True)
+
+    def fail(self, words):
+        self.failures.append(words if len(words) <= WORDS_MAX else words[:WORDS_MAX] + " ...")
+
+    # ---- what is done ----
+
+    def run(self):
+        a = self.arguments
+        self.say(f"{a.stack}, {a.seconds:g} s, PostgreSQL away for {a.away:g} s, --seed={a.seed}, {a.profile}")
+        with self.d:
+            with open(os.path.join(HERE, "doubling.sql"), encoding="utf-8") as f:
+                self.d.database.rows(f.read())
+            if a.sabotage:
+                sabotage.prepare(self.d.database)
+            self.openapi = OpenApi(Api(self.d.of("chat-api"), None, "x", None).get("/openapi.json", token=None).json)
+            self.writers = Writers(self.d, self.openapi, a.seed).start()
+            self.tormentor = Tormentor(self.d, a.seed)
+            if a.sabotage:
+                time.sleep(a.seconds)
+            else:
+                self.hurt()
+            self.drain()
+            if a.sabotage:
+                sabotage.damage(self.d.database)
+            self.compare()
+        self.look_at_logs()
+        return self.print_all()
+
+    def hurt(self):
+        a = self.arguments
+        self.tormentor.start()
+        time.sleep((a.seconds - a.away) / 2)
+        if a.away > 0:
+            self.say(f"PostgreSQL is away for {a.away:g} s")
+            self.tormentor.take_away("postgres", a.away)
+        time.sleep((a.seconds - a.away) / 2)
+        self.tormentor.stop()
+        for failure in self.tormentor.failures():
+            self.fail(failure)
+
+    def drain(self):
+        """Until nothing is under way any more. What does not end is a failure, and then the rest is compared all the same."""
+        self.say("all may live now")
+        started = time.monotonic()
+        self.d.wait_ready()
+        self.say(f"all are ready after {time.monotonic() - started:.0f} s")
+        if not self.writers.finish(DRAIN_SECONDS):
+            self.fail("writers have no answer yet")
+        self.say(f"the writers have their answers after {time.monotonic() - started:.0f} s")
+        for what, is_done in (("the outbox is empty", self.outbox_is_empty), ("all is delivered", self.nothing_lags),
+                              ("no dead letter is open", self.no_letter_is_open),
+                              ("what was replayed is delivered", self.nothing_lags)):
+            try:
+                wait_until(what, is_done, DRAIN_SECONDS, 0.2)
+            except AssertionError as e:
+                self.fail(str(e))
+            self.say(f"{what} after {time.monotonic() - started:.0f} s")
+        self.drained = time.monotonic() - started
+
+    # ---- what there is ----
+
+    def outbox_is_empty(self):
+        return self.d.database.value("SELECT count(*) FROM todod.outbox") == 0
+
+    def nothing_lags(self):
+        return self.d.lag("auditor", TOPICS) == 0
+
+    def no_letter_is_open(self):
+        done = self.d.command("dlq", "list")
+        return done.returncode == 0 and done.stdout == ""
+
+    def tasks(self):
+        found = {}
+        for user in self.writers.users:
+            api = Api(self.d.of("chat-api"), self.d.token(user.name), user.name, self.openapi)
+            found |= {(user.name, task["id"]): task for task in api.list()}
+            api.close()
+        return found
+
+    def rows(self):
+        for user in self.writers.users:
+            done = self.d.command("audit", "export", "--user", user.name)
+            if done.returncode != 0:
+                self.fail(f"todod audit export: {done}")
+            yield from map(json.loads, done.stdout.splitlines())
+
+    def came_late(self):
+        """Events that were dead letters before they were rows."""
+        return {row[0] for row in self.d.database.rows("""SELECT event_id FROM todod.audit a JOIN todod.dead_letters l
+            USING (event_id) WHERE a.stored_at >= l.received_at""")}
+
+    def compare(self):
+        self.report = checker.check(self.writers.told(), self.tasks(), list(self.rows()), self.came_late())
+        for error in self.writers.errors():
+            self.fail(error)
+        self.letters = self.d.database.rows("SELECT count(*), coalesce(max(replays), 0) FROM todod.dead_letters")[0]
+        done = self.d.command("audit", "verify")
+        *self.verified, summary = map(json.loads, done.stdout.splitlines())
+        self.say(f"todod audit verify: {json.dumps(summary)}")
+        if (done.returncode, summary["faults"]) != (0, 0) and not self.arguments.sabotage:
+            self.fail(f"todod audit verify: {done.stdout}")
+
+    # ---- what they wrote ----
+
+    def logs_of(self, role, name="stdout"):
+        for path in glob.glob(os.path.join(self.d.directory, f"{role}-*", f"{name}.*")):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                yield path, f
+
+    def look_at_logs(self):
+        """Of every life of every role: reports of sanitizers; and how often each event was delivered."""
+        for role in [*INSTANCES, "sidecar"]:
+            pattern = os.path.join(self.d.directory, f"{role}*", "stderr.*")
+            for path in glob.glob(pattern):
+                with open(path, encoding="utf-8", errors="replace") as f:
+                    errors = f.read()
+                if SANITIZER_REPORT.search(errors):
+                    self.fail(f"{path}:\n{errors[-4000:]}")
+        for victim in self.tormentor.victims:
+            odd = [code for code in victim.exits if code != UNAVAILABLE]
+            if odd and victim.victim in self.names_of_roles():
+                self.fail(f"{victim.victim} ended by itself with {odd}")
+        self.delivered = collections.Counter()
+        for path, f in self.logs_of("auditor"):
+            for line in f:
+                if '"event.consumed"' not in line or not line.endswith("\n"):
+                    continue
+                entry = json.loads(line)
+                if entry["topic"] in TOPICS:
+                    self.delivered[entry["event_id"]] += 1
+        twice = sum(1 for n in self.delivered.values() if n > 1)
+        if twice < 0.9 * len(self.delivered):  # lines that a killed process did not write any more are not there
+            self.fail(f"of {len(self.delivered)} events only {twice} were delivered more than once: doubling.sql does not work")
+
+    def names_of_roles(self):
+        return {i.name for i in self.d.instances} | {"sidecar"}
+
+    # ---- saying it ----
+
+    def print_all(self):
+        print("\n| process | killed | ended by itself |\n|---|---|---|")
+        for victim in self.tormentor.victims:
+            print(f"| {victim.victim} | {victim.kills} | {len(victim.exits)} |")
+        print("\n| operation | answered | sent |\n|---|---|---|")
+        for kind, (answered, tries) in sorted(self.writers.counts().items()):
+            print(f"| {kind} | {answered:,} | {tries:,} |")
+        print(f"\n{self.report.table()}\n")
+        self.say(f"{self.delivered.total():,} deliveries of {len(self.delivered):,} events; {self.letters[0]} dead letters, replayed "
+                 f"up to {self.letters[1]} times, {self.report.late} events came out of them; drained in {self.drained:.0f} s; "
+                 f"{time.monotonic() - self.started:.0f} s in all")
+        if self.arguments.sabotage:
+            return self.print_sabotage()
+        found = self.failures + [f"{kind}: {what}: {words}" for kind, what, words in self.report.faults]
+        for words in found[:SHOWN_MAX]:
+            print(f"FAILED: {words}")
+        print("torture: " + (f"{len(found)} failures, logs in {self.d.directory}" if found else "nothing lost, nothing unexpected, "
+                             "nothing doubled, nothing out of order"), flush=True)
+        return 1 if found else 0
+
+    def print_sabotage(self):
+        wrong = self.failures + sabotage.judge(self.report, self.verified)
+        for words in wrong[:SHOWN_MAX]:
+            print(f"FAILED: {words}")
+        print(f"torture: {len(sabotage.FAULTS)} faults were made, " + ("and not all is as it should be" if wrong else "all were found"))
+        return 1 if wrong else 0
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", choices=STACKS, default="embedded")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--away", type=float)
+    parser.add_argument("--seed", type=int, default=random.randrange(10 ** 6))
+    parser.add_argument("--profile", default="asan")
+    parser.add_argument("--sabotage", action="store_true")
+    parsed = parser.parse_args(arguments)
+    if parsed.away is None:
+        parsed.away = min(180, parsed.seconds / 3)
+    return Torture(parsed).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
