@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers are protocol: 200 done, 422 never, 503 again. A job that can never be done is answered 200
- * too and told as an error: there are no dead letters of jobs, and 422 would be tried for ever. A
- * path that no table names is 500: were it 404, some sidecars would take the delivery for done.
+ * Answers are protocol: 200 done, 422 never, 503 again. A job that can never be done is answered
+ * 200 too and told as an error: there are no dead letters of jobs, and 422 would be tried for ever.
+ * A path that no table names is 500: were it 404, some sidecars would take the delivery for done.
  */
 #include "callbacks_private.h"
 
