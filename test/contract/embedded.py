@@ -72,7 +72,7 @@ class EmbeddedBackend:
         self.directory = os.path.join(RUN, f"embedded-{os.getpid()}")
         self.places = []
         self.is_scheduler_up = True
-        self.postgres = deployment.Postgres("contract", ("max_connections=50",))
+        self.postgres = deployment.Postgres("contract-sidecar", ("max_connections=50",))
         self.process = None
 
     def start(self):

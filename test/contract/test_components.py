@@ -11,7 +11,9 @@ import pytest
 
 from app import App, wait_until
 import components  # of test/tools
+import deployment
 from client import new_event
+from embedded import BINARY
 
 CRONS = {"recurrer": {"cron-reminder", "cron-upkeep"}, "auditor": {"cron-checkpoint", "cron-upkeep"},
          "chat-api": set(), "notifier": set(), "ws-gateway": set()}
@@ -20,6 +22,20 @@ SUBSCRIBES = {"chat-api": ["task-updates"], "notifier": ["task-events", "reminde
               "auditor": ["task-events", "reminders"], "ws-gateway": ["task-updates"]}
 PUBLISHES = {"chat-api": {"task-events", "reminders", "task-updates"}, "recurrer": {"task-events", "reminders", "task-updates"},
              "notifier": {"reminders", "task-updates"}, "auditor": {"task-events", "reminders"}, "ws-gateway": set()}
+
+
+def test_files_agree_with_the_binary():
+    """DP7, DP15: what a role subscribes to and which crons it has is what dapr-components/local lets it"""
+    for role, described in deployment.roles_of(BINARY).items():
+        metadata = components.metadata_of("kafka-pubsub")
+        subscribed = {s["topic"] for s in described["subscriptions"]}
+        assert {s["pubsubname"] for s in described["subscriptions"]} <= {"kafka-pubsub"}, role
+        assert subscribed <= set(components.listed(metadata["subscriptionScopes"], role)), role
+        for subscription in described["subscriptions"]:
+            is_dead = subscription["topic"].startswith("dlq.")
+            assert subscription.get("deadLetterTopic") == (None if is_dead else f"dlq.{subscription['topic']}"), role
+            assert subscription.get("metadata") == ({"rawPayload": "true"} if is_dead else None), role
+        assert {binding.split("/")[1].split("=")[0] for binding in components.crons_of(role)} == set(described["crons"]), role
 
 
 @pytest.fixture(scope="module")

@@ -519,7 +519,7 @@ def test_commands_without_a_database(auditor):
 
 
 def test_start_without_its_secrets(audit_database, make_daemon, tmp_path):
-    """SE9: the keys come from the secret store and nowhere else."""
+    """SE9, DP12: the keys come from the secret store and nowhere else."""
     other = Auditor(audit_database, make_daemon, tmp_path)
     other.sidecar.secrets["audit"] = {"kek": "short", "checkpoint-key": other.pem.decode()}
     for missing in (False, True):

@@ -89,7 +89,7 @@ def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
     def rules(text):
         return {name: set(values.split()) for name, _, values in (rule.strip().partition("=") for rule in text.split(";"))}
 
-    assert rules(config["sidecar.scopes"]) == rules("; ".join(map(components.scopes_of, ("chat-api", "auditor"))))
+    assert rules(config["sidecar.scopes"]) == rules("; ".join(s for role in ("chat-api", "auditor") for s in components.scopes_of(role)))
     assert config["sidecar.topics"].split() == deployment.topics()
 
 
