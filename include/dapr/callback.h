@@ -33,7 +33,8 @@ struct delivery {
 typedef FIBER int delivery_fn(struct app *app, const struct delivery *d, struct err *reterr);
 /* 0: 200; else 503, and the next tick comes anyway. */
 typedef FIBER int cron_fn(struct app *app, struct err *reterr);
-/* data: what the job was made with, as JSON. As delivery_fn; 422 drops the job. */
+/* data: what the job was made with, as JSON. 0: done. -EINVAL: it can never be done, which ends it
+ * and is an error in the log: 200. Anything else: 503, tried again as its policy says. */
 typedef FIBER int job_fn(struct app *app, struct str name, struct str data, struct arena *arena,
 			 struct err *reterr);
 

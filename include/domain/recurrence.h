@@ -80,6 +80,8 @@ int recurrence_from_word(struct str word, int64_t interval, const char *field,
 /* The canonical text: fixed order, sorted lists, nothing that changes nothing. Equal texts = equal
  * rules. Returns its length. Parsing it gives the same rule again. */
 size_t recurrence_format(const struct recurrence *r, char out[RECURRENCE_FORMAT_SIZE]);
+/* For an all-day series: BYHOUR and BYMINUTE mean nothing to a day (RFC 5545 section 3.3.10). */
+void recurrence_forget_times(struct recurrence *r);
 /* Appends the rule as an English phrase: "every second Sunday at 08:00, until 3 May 2027". all_day
  * leaves dtstart's time out. At most 1 kB. */
 void recurrence_describe(const struct recurrence *r, const struct civil *dtstart, bool all_day,

@@ -29,7 +29,8 @@ struct input_text {
 struct reminder_input {
 	struct str id;		/* .p NULL: none */
 	struct str remind_at;	/* .p NULL: not given */
-	int64_t offset_minutes; /* REMINDER_NO_OFFSET: not given; outranks remind_at */
+	int64_t offset_minutes; /* REMINDER_NO_OFFSET: not given; outranks remind_at, unless it is
+				   as it was and the time is new */
 	unsigned channels;	/* 0: not given */
 	const char *where;	/* "body.reminders.2" */
 };
@@ -39,6 +40,7 @@ struct task_input {
 	enum json_state priority_state;
 	enum task_priority priority;
 	struct json_bool completed;
+	const char *completed_dispute; /* the key that says otherwise: "body.status"; NULL: none */
 	enum json_state tags_state;
 	const struct tag_name *tags; /* no two with the same key */
 	size_t n_tags;
@@ -77,6 +79,8 @@ int task_input_parse(struct arena *arena, struct str body, struct task_input *re
 /* The optional body of PATCH .../complete: only `completed` of *ret is set, or nothing (toggle). */
 int task_input_parse_complete(struct arena *arena, struct str body, struct task_input *ret,
 			      struct err *reterr) MUST_CHECK;
+/* 422: the keys that say whether it is done disagree. */
+int task_input_dispute(const struct task_input *in, struct err *reterr);
 /* One reminder: {"remind_at"} or {"offset_minutes"}, and "channels". needs_time: 422 without a
  * time.
  */

@@ -28,7 +28,11 @@ struct http_call {
 	bool once; /* by a connection of its own, so that libcurl never sends it a second time */
 };
 
-enum { HTTP_KEPT_SIZE = 128 };
+enum {
+	HTTP_KEPT_SIZE = 128,
+	/* A connection nobody used for longer is not used again: it may be closed just now. */
+	HTTP_CLIENT_IDLE_MAX_S = 100,
+};
 
 struct http_response {
 	int status;

@@ -8,6 +8,7 @@
 #ifndef NET_HTTP_PARSER_H
 #define NET_HTTP_PARSER_H
 
+#include "base/arena.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -90,5 +91,8 @@ int http_chunked_next(struct http_chunked *c, struct str in, struct str *ret_dat
 /* %-decoding of a path segment or of a query part (plus_is_space). Writes at most s.n bytes to out.
  * Length, or -EINVAL for bad %, %00, or bytes that are not UTF-8. */
 ssize_t http_percent_decode(struct str s, bool plus_is_space, char *out);
+/* One segment of a path: unreserved characters (RFC 3986) as they are, but for a segment that is a
+ * dot or two, which clients would take away. NUL-terminated; .p NULL: no memory. */
+struct str http_percent_encode(struct arena *arena, struct str s);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records that some consumer could not take. Those that can be read are published again after 1, 10
- * and 60 minutes by the database's clock, and are done with when the auditor has their event; the
- * others wait for a person, 30 days. The statements run as todod_audit_writer. Errors as
- * db_run_wait, beside what each call names.
+ * Records that some consumer could not take. Those that can be read are published again three
+ * times, after 1, 10 and 60 minutes by the database's clock unless told otherwise, and are done
+ * with when the auditor has their event; the others wait for a person, 30 days. The statements run
+ * as todod_audit_writer. Errors as db_run_wait, beside what each call names.
  */
 #ifndef STORE_DEAD_LETTERS_H
 #define STORE_DEAD_LETTERS_H
@@ -37,10 +37,10 @@ struct dead_letters {
 };
 
 /* Keeps one, once: it is known by topic and record, and one that was done with is open again. id,
- * topic, body, record, event_id, user_id and reason are read; is_replayable: the first replay is in
- * a minute. */
-FIBER int dead_letter_store_wait(struct db *db, const struct dead_letter *d, bool is_replayable,
-				 struct err *reterr) MUST_CHECK;
+ * topic, body, record, event_id, user_id and reason are read; replay_after_ms: until its first
+ * replay, 0: never. */
+FIBER int dead_letter_store_wait(struct db *db, const struct dead_letter *d,
+				 int64_t replay_after_ms, struct err *reterr) MUST_CHECK;
 /* The auditor has the event: what was replayed of it is done with. */
 FIBER int dead_letter_resolve_wait(struct db *db, struct str event_id,
 				   const uint8_t identity[SHA256_SIZE],
@@ -49,9 +49,17 @@ FIBER int dead_letter_resolve_wait(struct db *db, struct str event_id,
 /* Whose time has come, oldest first. */
 FIBER int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters *ret,
 			       struct err *reterr) MUST_CHECK;
-/* It was published again, or could not be. */
-FIBER int dead_letter_replayed_wait(struct db *db, const struct uuid *id,
-				    struct err *reterr) MUST_CHECK;
+/*
+ * They are going to be published again, or will never be taken: one try less, the next one 10 and
+ * then 60 times replay_after_ms from now. Said before, not after: what comes back in between must
+ * find its letter replayed. Who dies in between has used up a try.
+ */
+FIBER int dead_letter_replaying_wait(struct db *db, struct arena *arena, const struct uuid *ids,
+				     size_t n, int64_t replay_after_ms,
+				     struct err *reterr) MUST_CHECK;
+/* They were not published after all: due as before. */
+FIBER int dead_letter_not_replayed_wait(struct db *db, struct arena *arena, const struct uuid *ids,
+					size_t n, struct err *reterr) MUST_CHECK;
 /* Removes those older than DEAD_LETTER_DAYS; *ret_open: how many are still open. */
 FIBER int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,
 				  struct err *reterr) MUST_CHECK;

@@ -23,6 +23,7 @@ struct auditor {
 	struct audit *audit;
 	struct audit_checkpointer *checkpointer;
 	struct uuid id; /* whose leases are this process's */
+	int64_t replay_after_ms;
 	struct metric *gaps, *refused, *letters, *replayed, *open_letters, *checkpoints;
 };
 

@@ -6,6 +6,7 @@
 #include "auditor_private.h"
 
 #include "base/log.h"
+#include "dapr/cloudevent.h"
 #include "store/dead_letters.h"
 #include "store/lease.h"
 
@@ -58,36 +59,32 @@ static FIBER int make_checkpoints(struct auditor *a, struct arena *arena, struct
 
 /* Marks in `taken` the next letters of one topic, at most one of each user, which a batch may hold.
  */
-static size_t next_batch(const struct dead_letters *page, bool *taken, size_t *batch)
+static size_t next_batch(const struct dead_letters *page, bool *taken,
+			 const struct dead_letter **batch)
 {
 	size_t n = 0, bytes = 0;
 
 	for (size_t i = 0; i < page->n; i++) {
 		const struct dead_letter *d = &page->list[i];
-		bool fits = !taken[i] && (n == 0 || (str_eq(d->topic, page->list[batch[0]].topic) &&
+		bool fits = !taken[i] && (n == 0 || (str_eq(d->topic, batch[0]->topic) &&
 						     bytes + d->body.n <= BATCH_BYTES_MAX));
 
 		for (size_t j = 0; fits && j < n; j++)
-			fits = !str_eq(d->user_id, page->list[batch[j]].user_id);
+			fits = !str_eq(d->user_id, batch[j]->user_id);
 		if (!fits)
 			continue;
+		taken[i] = true;
 		bytes += d->body.n;
-		batch[n++] = i;
+		batch[n++] = d;
 	}
-	for (size_t j = 0; j < n; j++)
-		taken[batch[j]] = true;
 	return n;
 }
 
-/* A try that can never succeed counts too, or it would be first in line for ever. */
-static FIBER int note_tried(struct auditor *a, struct arena *arena, const struct dead_letter *d,
-			    bool is_published, struct err *reterr)
+static void log_replayed(struct auditor *a, struct arena *arena, const struct dead_letter *d,
+			 bool is_published)
 {
 	struct cloudevent_ids ids;
-	int r = dead_letter_replayed_wait(a->db, &d->id, reterr);
 
-	if (r < 0)
-		return r;
 	metric_add(a->replayed, is_published);
 	cloudevent_ids_read(arena, d->body, &ids);
 	const struct log_context *before = log_context_swap(&ids.request);
@@ -95,53 +92,73 @@ static FIBER int note_tried(struct auditor *a, struct arena *arena, const struct
 		 LOG_STR("event_id", d->event_id), LOG_I64("replays", d->replays + 1),
 		 LOG_BOOL("published", is_published));
 	log_context_swap(before);
-	return 0;
+}
+
+/* What the broker could not take now stays due. */
+static FIBER void give_back(struct auditor *a, struct arena *arena, const struct uuid *ids,
+			    size_t n)
+{
+	struct err err = { .text = "" };
+
+	if (n > 0 && dead_letter_not_replayed_wait(a->db, arena, ids, n, &err) < 0)
+		log_err(LOG_WARN, "dead_letter.try_lost", &err);
+}
+
+/* What the broker will never take has had its try all the same, or it would be first in line for
+ * ever. ids: room for n. */
+static FIBER int publish_marked(struct auditor *a, struct arena *arena,
+				const struct dead_letter *const *batch, size_t n,
+				const struct sidecar_entry *entries, bool *published,
+				struct uuid *ids, struct err *reterr)
+{
+	size_t n_back = 0;
+	int r = sidecar_publish_wait(a->sidecar, batch[0]->topic, entries, n, published, reterr);
+	bool is_refused = r < 0 && r != -EAGAIN && r != -ETIME && r != -ECANCELED && r != -ENOMEM;
+
+	if (is_refused)
+		log_err(LOG_WARN, "dead_letter.refused", reterr);
+	for (size_t i = 0; i < n; i++) {
+		if (published[i] || is_refused)
+			log_replayed(a, arena, batch[i], published[i]);
+		else
+			ids[n_back++] = batch[i]->id;
+	}
+	give_back(a, arena, ids, n_back);
+	if (r == 0 && n_back > 0)
+		return err_unavailable(reterr, 1, "the broker did not take a whole batch");
+	return is_refused ? 0 : r;
 }
 
 static FIBER int publish_batch(struct auditor *a, struct arena *arena,
-			       const struct dead_letters *page, const size_t *batch, size_t n,
-			       struct err *reterr)
+			       const struct dead_letter *const *batch, size_t n, struct err *reterr)
 {
 	struct sidecar_entry *entries = arena_alloc(arena, n * sizeof(*entries));
 	bool *published = arena_calloc(arena, n, sizeof(*published));
+	struct uuid *ids = arena_alloc(arena, n * sizeof(*ids));
 
-	if (entries == NULL || published == NULL)
+	if (entries == NULL || published == NULL || ids == NULL)
 		return err_unavailable(reterr, 1, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		const struct dead_letter *d = &page->list[batch[i]];
-
-		entries[i] = (struct sidecar_entry){ d->event_id, d->user_id, d->body };
+		entries[i] = (struct sidecar_entry){ batch[i]->event_id, batch[i]->user_id,
+						     batch[i]->body };
+		ids[i] = batch[i]->id;
 	}
-	int r = sidecar_publish_wait(a->sidecar, page->list[batch[0]].topic, entries, n, published,
-				     reterr);
-	bool is_refused = r < 0 && r != -EAGAIN && r != -ETIME && r != -ECANCELED && r != -ENOMEM;
-	if (is_refused)
-		log_err(LOG_WARN, "dead_letter.refused", reterr);
-	else if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		int noted =
-			published[i] || is_refused
-				? note_tried(a, arena, &page->list[batch[i]], published[i], reterr)
-				: err_unavailable(reterr, 1,
-						  "the broker did not take a whole batch");
-		if (noted < 0)
-			r = noted;
-	}
-	return is_refused ? 0 : r;
+	int r = dead_letter_replaying_wait(a->db, arena, ids, n, a->replay_after_ms, reterr);
+	return r == 0 ? publish_marked(a, arena, batch, n, entries, published, ids, reterr) : r;
 }
 
 static FIBER int replay_page(struct auditor *a, struct arena *arena, size_t *ret_n,
 			     struct err *reterr)
 {
 	bool taken[DEAD_LETTER_PAGE_MAX] = { false };
-	size_t batch[DEAD_LETTER_PAGE_MAX], n;
+	const struct dead_letter *batch[DEAD_LETTER_PAGE_MAX];
 	struct dead_letters page = { .n = 0 };
+	size_t n;
 	int r = dead_letter_due_wait(a->db, arena, &page, reterr);
 
 	*ret_n = page.n;
 	while (r == 0 && (n = next_batch(&page, taken, batch)) > 0)
-		r = publish_batch(a, arena, &page, batch, n, reterr);
+		r = publish_batch(a, arena, batch, n, reterr);
 	return r;
 }
 

@@ -13,8 +13,6 @@
 #include <errno.h>
 
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
-/* Only what comes this late may be the replay of a dead letter: that waits a minute. */
-#define MAY_BE_REPLAY_US (30 * TIME_US_PER_S)
 static const struct str DEAD_PREFIX = STR_INIT("dlq.");
 
 FIBER bool auditor_wait_again(int r, int64_t until_ms, int64_t *pause_ms)
@@ -74,7 +72,9 @@ FIBER int auditor_on_event(struct app *app, const struct delivery *d, struct err
 	if (r < 0)
 		return r;
 	count_gap(a, &e, &appended);
-	if (time_now_us() - e.at_us < MAY_BE_REPLAY_US)
+	/* Only what comes so late may be the replay of a dead letter; half, for clocks that differ.
+	 */
+	if (time_now_us() - e.at_us < a->replay_after_ms * 1000 / 2)
 		return 0;
 	return dead_letter_resolve_wait(a->db, e.event_id, e.identity, reterr);
 }
@@ -114,14 +114,14 @@ static int describe(struct arena *arena, struct str topic, struct str record,
 	return ret->reason.p == NULL || hash_sha256(record, hash) < 0 ? -ENOMEM : 1;
 }
 
-static FIBER int store_letter(struct auditor *a, const struct dead_letter *d, bool is_replayable,
-			      struct err *reterr)
+static FIBER int store_letter(struct auditor *a, const struct dead_letter *d,
+			      int64_t replay_after_ms, struct err *reterr)
 {
 	int64_t until_ms = time_monotonic_ms() + WAIT_FOR_DATABASE_MS, pause_ms = 0;
 	int r;
 
 	do
-		r = dead_letter_store_wait(a->db, d, is_replayable, reterr);
+		r = dead_letter_store_wait(a->db, d, replay_after_ms, reterr);
 	while (auditor_wait_again(r, until_ms, &pause_ms));
 	/* There is no dead letter of a dead letter: it comes again until it is kept. */
 	return r == -EINVAL || r == -EDOM ? -EIO : r;
@@ -141,7 +141,7 @@ FIBER int auditor_on_dead_letter(struct app *app, const struct delivery *d, stru
 	/* Screens read what they missed; an old update would be wrong by now. */
 	bool is_replayable = r == 0 && !str_eq(letter.topic, STR("task-updates"));
 	letter.record = (struct str){ (const char *)hash, sizeof(hash) };
-	r = store_letter(a, &letter, is_replayable, reterr);
+	r = store_letter(a, &letter, is_replayable ? a->replay_after_ms : 0, reterr);
 	if (r < 0)
 		return r;
 	metric_add(a->letters, 1);

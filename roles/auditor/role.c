@@ -133,6 +133,7 @@ static FIBER int start(struct app *app, struct err *reterr)
 	a->db = app_db(app);
 	a->sidecar = app_sidecar(app);
 	a->id = uuid_v7();
+	a->replay_after_ms = config_i64(app_config(app), "audit.replay_after");
 	get_metrics(a);
 	int r = open_auditor(app, a, reterr);
 	if (r < 0)

@@ -123,6 +123,11 @@ void write_key_replay(struct request *rq, const struct idempotency_answer *answe
  */
 FIBER int write_key_resolve_wait(struct request *rq, const struct idempotency_key *key);
 
+/* One round of a write: read, decide, write. 0: answered; 1: others were faster; < 0: rq->err. */
+typedef FIBER int write_round_fn(struct request *rq, const struct idempotency_key *key);
+/* Rounds until the request is answered; after OUT_OF_DATE_TRIES_MAX a 503 that says `busy`. */
+FIBER void run_write(struct request *rq, write_round_fn *round, const char *busy);
+
 /* "3" in quotes: the entity tag of a task is its version. .p NULL when out of memory. */
 struct str version_etag(struct arena *arena, int64_t version);
 /* If-Match (RFC 9110 section 13.1.1): 0 when absent or met, -ESTALE (412), -EINVAL (400). */

@@ -11,32 +11,15 @@
 
 enum { HISTORY_MAX = 64 * 1024 * 1024, PATH_MAX_BYTES = 4 * HTTP_MAX_LINE_BYTES };
 
-static bool is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_' || c == '~';
-}
-
-static void append_encoded(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (is_unreserved(s.p[i]))
-			buf_append_char(out, s.p[i]);
-		else
-			buf_printf(out, "%%%02X", (uint8_t)s.p[i]);
-	}
-}
-
 /* Written anew: the request may have come by another path to the same. */
 static struct str path_of(struct request *rq, int64_t task_id)
 {
 	struct buf *out = request_buf(rq, PATH_MAX_BYTES);
-	struct str query = rq->http->head.query;
+	struct str query = rq->http->head.query, user = http_percent_encode(rq->arena, rq->user);
 
-	if (out == NULL)
+	if (out == NULL || user.p == NULL)
 		return (struct str){ NULL, 0 };
-	buf_append_str(out, STR("/api/"));
-	append_encoded(out, rq->user);
+	buf_printf(out, "/api/%s", user.p);
 	if (task_id > 0)
 		buf_printf(out, "/tasks/%lld/history", (long long)task_id);
 	else

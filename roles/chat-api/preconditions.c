@@ -46,7 +46,7 @@ int check_if_match(struct request *rq, struct str etag)
 	if (is_met)
 		return 0;
 	return err_set(&rq->err, &ERR_PRECONDITION_FAILED, "header.If-Match",
-		       "the task has changed: it is now %.*s", STR_ARGS(etag));
+		       "it has changed since you saw it: it is now %.*s", STR_ARGS(etag));
 }
 
 bool has_if_none_match(const struct request *rq, struct str etag)

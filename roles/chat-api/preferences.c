@@ -116,16 +116,5 @@ static FIBER int put_once(struct request *rq, const struct idempotency_key *key)
 
 FIBER void preferences_put(struct request *rq)
 {
-	struct idempotency_key *key;
-
-	int r = write_key_read(rq, &key);
-	for (int tries = 0; r == 0 && tries < OUT_OF_DATE_TRIES_MAX; tries++) {
-		r = put_once(rq, key);
-		if (r == 0)
-			return;
-		r = r == 1 ? 0 : r;
-	}
-	if (r == 0)
-		err_unavailable(&rq->err, 1, "the preferences are being changed by others");
-	reply_problem(rq);
+	run_write(rq, put_once, "the preferences are being changed by others: try again");
 }

@@ -17,6 +17,8 @@ enum {
 	LOST_RACES_MAX = 20,
 };
 
+static const char BUSY[] = "the tag is being changed by others: try again";
+
 static struct buf *render_tag(struct request *rq, const struct tag *tag)
 {
 	struct buf *body = request_buf(rq, TASK_JSON_MAX);
@@ -69,40 +71,31 @@ FIBER void tag_list(struct request *rq)
 		reply_problem(rq);
 }
 
-/* Bytes of a name that stand as they are in a path (RFC 3986 unreserved); the rest is encoded. */
 static struct str tag_path(struct request *rq, struct str name)
 {
-	struct buf *out = request_buf(rq, 8 * 1024);
+	struct str encoded = http_percent_encode(rq->arena, name);
 
-	if (out == NULL)
-		return (struct str){ NULL, 0 };
-	buf_printf(out, "%.*s/", STR_ARGS(rq->http->head.path));
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    c == '-' || c == '.' || c == '_')
-			buf_append_char(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
-	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
+	return encoded.p == NULL ? encoded
+				 : arena_printf(rq->arena, "%.*s/%s", STR_ARGS(rq->http->head.path),
+						encoded.p);
 }
 
-static FIBER int create_once(struct request *rq, const struct tag *tag,
-			     const struct idempotency_key *key)
+static FIBER int create_once(struct request *rq, const struct idempotency_key *key)
 {
 	struct draft d = { .body = NULL };
+	struct tag tag;
 
-	int r = draft_tag(rq, &d, 201, tag, key);
+	int r = tag_parse_create(rq->arena, request_body(rq), &tag, &rq->err);
+	if (r == 0)
+		r = draft_tag(rq, &d, 201, &tag, key);
 	if (r < 0)
 		return r;
-	d.answer.location = tag_path(rq, tag->name.name);
+	d.answer.location = tag_path(rq, tag.name.name);
 	if (d.answer.location.p == NULL)
 		return out_of_memory(rq);
-	r = tag_store_create_wait(request_db(rq), rq->arena, &d.change, tag, &rq->err);
-	/* The tag that is there already may be this key's own. */
-	if (r == -EEXIST || (r == -EALREADY && key != NULL)) {
+	r = tag_store_create_wait(request_db(rq), rq->arena, &d.change, &tag, &rq->err);
+	/* The tag that is there already, or that reached the quota, may be this key's own. */
+	if (r == -EEXIST || ((r == -EALREADY || r == -EDQUOT) && key != NULL)) {
 		int resolved = write_key_resolve_wait(rq, key);
 		if (resolved != 0)
 			return resolved < 0 ? resolved : 0;
@@ -113,33 +106,9 @@ static FIBER int create_once(struct request *rq, const struct tag *tag,
 	return r;
 }
 
-static int no_luck(struct request *rq)
-{
-	return err_unavailable(&rq->err, 1, "the tag is being changed by others: try again");
-}
-
-static FIBER int create(struct request *rq)
-{
-	struct idempotency_key *key;
-	struct tag tag;
-
-	int r = write_key_read(rq, &key);
-	if (r == 0)
-		r = tag_parse_create(rq->arena, request_body(rq), &tag, &rq->err);
-	if (r < 0)
-		return r;
-	for (int tries = 0; tries < OUT_OF_DATE_TRIES_MAX; tries++) {
-		r = create_once(rq, &tag, key);
-		if (r <= 0)
-			return r;
-	}
-	return no_luck(rq);
-}
-
 FIBER void tag_create(struct request *rq)
 {
-	if (create(rq) < 0)
-		reply_problem(rq);
+	run_write(rq, create_once, BUSY);
 }
 
 /* ---- walking over the tasks of a tag ---- */
@@ -266,7 +235,7 @@ static FIBER int walk(struct request *rq, struct walk *w)
 	while (r == 0 && !is_done) {
 		arena_reset(w->arena);
 		r = ++w->n_steps > WALK_STEPS_MAX || w->n_lost > LOST_RACES_MAX
-			    ? no_luck(rq)
+			    ? err_unavailable(&rq->err, 1, "%s", BUSY)
 			    : walk_step(rq, w, &is_done);
 	}
 	arena_free(w->arena);
@@ -412,31 +381,12 @@ static FIBER int delete_once(struct request *rq, const struct idempotency_key *k
 						  &rq->err));
 }
 
-/* 0: answered; 1: others were faster, once more; < 0: rq->err. */
-typedef FIBER int round_fn(struct request *rq, const struct idempotency_key *key);
-
-static FIBER void run_rounds(struct request *rq, round_fn *round)
-{
-	struct idempotency_key *key;
-
-	int r = write_key_read(rq, &key);
-	for (int tries = 0; r == 0 && tries < OUT_OF_DATE_TRIES_MAX; tries++) {
-		r = round(rq, key);
-		if (r == 0)
-			return;
-		r = r == 1 ? 0 : r;
-	}
-	if (r == 0)
-		no_luck(rq);
-	reply_problem(rq);
-}
-
 FIBER void tag_change(struct request *rq)
 {
-	run_rounds(rq, change_once);
+	run_write(rq, change_once, BUSY);
 }
 
 FIBER void tag_delete(struct request *rq)
 {
-	run_rounds(rq, delete_once);
+	run_write(rq, delete_once, BUSY);
 }

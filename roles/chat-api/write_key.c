@@ -75,3 +75,19 @@ FIBER int write_key_resolve_wait(struct request *rq, const struct idempotency_ke
 	write_key_replay(rq, &answer);
 	return 1;
 }
+
+FIBER void run_write(struct request *rq, write_round_fn *round, const char *busy)
+{
+	struct idempotency_key *key;
+
+	int r = write_key_read(rq, &key);
+	for (int tries = 0; r == 0 && tries < OUT_OF_DATE_TRIES_MAX; tries++) {
+		r = round(rq, key);
+		if (r == 0)
+			return;
+		r = r == 1 ? 0 : r;
+	}
+	if (r == 0)
+		err_unavailable(&rq->err, 1, "%s", busy);
+	reply_problem(rq);
+}

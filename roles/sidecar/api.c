@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "net/http_client.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,6 +24,9 @@ enum {
 	IDLE_TIMEOUT_MS = 300 * 1000,
 	WRITE_TIMEOUT_MS = 60 * 1000,
 };
+
+static_assert(IDLE_TIMEOUT_MS > HTTP_CLIENT_IDLE_MAX_S * 1000,
+	      "the API would close connections that an app still uses");
 
 static void health(struct call *c);
 static void health_outbound(struct call *c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers are protocol: 200 done, 422 never, 503 again. A path that no table names is 500: were it
- * 404, some sidecars would take the delivery for done.
+ * Answers are protocol: 200 done, 422 never, 503 again. A job that can never be done is answered
+ * 200 too and told as an error: there are no dead letters of jobs, and 422 would be tried for ever.
+ * A path that no table names is 500: were it 404, some sidecars would take the delivery for done.
  */
 #include "callbacks_private.h"
 
@@ -234,14 +235,20 @@ static FIBER void post_job(struct request *rq)
 	enum outcome o = outcome_of(
 		role->job(rq->app, rq->params[0], request_body(rq), rq->arena, &rq->err));
 
+	static const enum log_level LEVELS[N_OUTCOMES] = {
+		[OUTCOME_DONE] = LOG_INFO,
+		[OUTCOME_INVALID] = LOG_ERROR,
+		[OUTCOME_RETRY] = LOG_WARN,
+	};
+
 	count(cb, o);
-	log_write(o == OUTCOME_DONE ? LOG_INFO : LOG_WARN, "job.fired",
+	log_write(LEVELS[o], "job.fired",
 		  (const struct log_field[]){ LOG_STR("job", rq->params[0]),
 					      LOG_CSTR("result", OUTCOMES[o].name),
 					      LOG_I64("took_us", request_age_us(rq)),
 					      LOG_CSTR("reason", rq->err.text),
 					      { .type = LOG_FIELD_END } });
-	reply_empty(rq, OUTCOMES[o].status);
+	reply_empty(rq, OUTCOMES[o == OUTCOME_INVALID ? OUTCOME_DONE : o].status);
 }
 
 /* ---- the table ---- */

@@ -8,11 +8,21 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "callbacks_private.h"
+#include "net/http_client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-enum { DAPR_CALLS_MAX = 64, DAPR_IDLE_MS = 120 * 1000 }; /* daprd drops idle ones after 90 s */
+enum {
+	DAPR_CALLS_MAX = 64,
+	DAPR_IDLE_MS = 120 * 1000,
+	DAPRD_IDLE_MS = 90 * 1000,
+};
+/* Who calls lets go of an idle connection first, daprd as well as the embedded sidecar: a call that
+ * meets a closing one fails. */
+static_assert(DAPR_IDLE_MS > DAPRD_IDLE_MS && DAPR_IDLE_MS > HTTP_CLIENT_IDLE_MAX_S * 1000,
+	      "the Dapr listener would close connections that a sidecar still uses");
 
 static bool is_visible(struct str s)
 {

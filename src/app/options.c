@@ -94,6 +94,9 @@ const struct config_key APP_OPTIONS[] = {
 	{ "audit.checkpoint_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
 	  "for `todod audit verify`: PEM file with the key of the checkpoints; its public half is enough" },
 
+	{ "audit.replay_after", CONFIG_DURATION_MS, "1m", SECOND, 24 * 60 * MINUTE, NULL, 0,
+	  "auditor: when a dead letter that can be read is published again; then after 10 and 60 times as long" },
+
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
 	{ "auth.key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,

@@ -43,9 +43,11 @@ static bool is_name(struct str name)
 			return false;
 		before = c;
 	}
-	/* The system's copies with and without leap seconds are no IANA names. */
+	/* The system's copies with and without leap seconds are no IANA names, nor is what each
+	 * machine has set for itself. */
 	return before != '/' && !str_starts(name, STR("right/")) &&
-	       !str_starts(name, STR("posix/"));
+	       !str_starts(name, STR("posix/")) && !str_eq(name, STR("localtime")) &&
+	       !str_eq(name, STR("posixrules"));
 }
 
 /* 0, and *ret_n bytes in bytes. What is not a zone's file at all counts as no such name. */

@@ -303,6 +303,7 @@ int sidecar_exchange_wait(struct sidecar_op *op, const struct sidecar_exchange *
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 		.max_response_bytes = x->max_response_bytes,
 		.keep_header = x->keep_header,
+		.once = x->once,
 	};
 	int r;
 
@@ -328,28 +329,4 @@ int sidecar_call_wait(struct sidecar_op *op, const struct sidecar_exchange *x, s
 	int r = sidecar_exchange_wait(op, x, reterr);
 
 	return r < 0 ? r : sidecar_check_status(op, reterr);
-}
-
-struct str sidecar_encode(struct arena *arena, struct str s)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = arena_alloc(arena, 3 * s.n + 1);
-	size_t n = 0;
-
-	if (!out)
-		return (struct str){ NULL, 0 };
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-		    (c && strchr("-._~", c))) {
-			out[n++] = (char)c;
-			continue;
-		}
-		out[n++] = '%';
-		out[n++] = digits[c >> 4];
-		out[n++] = digits[c & 0xF];
-	}
-	out[n] = '\0';
-	return (struct str){ out, n };
 }

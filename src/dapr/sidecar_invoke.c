@@ -7,6 +7,7 @@
 #include "src/dapr/sidecar_private.h"
 
 #include "base/json.h"
+#include "net/http_parser.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static FIBER int get_secret(struct sidecar_op *op, struct arena *arena, struct s
 			    struct str key, struct str *ret, struct err *reterr)
 {
 	struct sidecar_exchange x = { .method = "GET", .max_response_bytes = SECRET_MAX };
-	struct str encoded = sidecar_encode(op->arena, name);
+	struct str encoded = http_percent_encode(op->arena, name);
 	int r;
 
 	if (name.n == 0 || str_eq(name, STR(".")) || str_eq(name, STR("..")))
@@ -194,6 +195,7 @@ int sidecar_invoke_wait(struct sidecar *s, const char *app_id, const char *metho
 		.headers = headers ? headers : none,
 		.body = body,
 		.max_response_bytes = max_response_bytes,
+		.once = strcmp(method, "POST") == 0 || strcmp(method, "PATCH") == 0,
 	};
 	struct sidecar_op op;
 	int r;

@@ -57,6 +57,7 @@ struct sidecar_exchange {
 	size_t max_response_bytes;
 	const char *keep_header;
 	int64_t timeout_ms; /* 0: the configured one */
+	bool once;	    /* a second one would do something else than the first */
 };
 
 /* Lets go what was held by refs++. */
@@ -83,8 +84,6 @@ int sidecar_refuse(const struct sidecar_op *op, struct err *reterr, const char *
 /* Whether the answer is an error with this code: "ERR_DIRECT_INVOKE". */
 bool sidecar_has_error_code(struct sidecar_op *op, struct str code);
 
-/* %-encoded for one segment of a path or of a key; .p NULL: no memory. */
-struct str sidecar_encode(struct arena *arena, struct str s);
 /* Decides, where that is due, which paths the sidecar has. */
 FIBER int sidecar_decide_wait(struct sidecar *s, struct err *reterr) MUST_CHECK;
 /* "v1.0" or "v1.0-alpha1". */

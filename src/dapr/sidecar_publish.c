@@ -8,6 +8,7 @@
 #include "src/dapr/sidecar_private.h"
 
 #include "base/json.h"
+#include "net/http_parser.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -156,7 +157,7 @@ static FIBER int publish(struct sidecar_op *op, struct str topic,
 {
 	struct sidecar_exchange x = { .method = "POST", .max_response_bytes = ANSWER_MAX };
 	struct sidecar *s = op->s;
-	struct str name = sidecar_encode(op->arena, topic);
+	struct str name = http_percent_encode(op->arena, topic);
 	const struct buf *body;
 	int r = 0;
 

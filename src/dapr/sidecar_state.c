@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * State. An unmet condition is 409 by the API, but state.postgresql v2 answers 500 "no item was
- * updated" where first-write meets a key that is there. Transactions are not used: theirs is 500
- * too, with nothing to tell it by. Whole numbers past 2^53 in a value lose digits on the way.
+ * updated" where first-write meets a key that is there. A condition that was met once is not met a
+ * second time, so such a call is not repeated when its answer got lost. Transactions are not used:
+ * theirs is 500 too, with nothing to tell it by. Whole numbers past 2^53 in a value lose digits on
+ * the way.
  */
 #include "src/dapr/sidecar_private.h"
 
 #include "base/json_out.h"
+#include "net/http_parser.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,7 +30,7 @@ static int check_key(const struct sidecar_op *op, struct str key, struct err *re
 
 struct str sidecar_user_key(struct arena *arena, struct str user_id, struct str what)
 {
-	struct str user = sidecar_encode(arena, user_id);
+	struct str user = http_percent_encode(arena, user_id);
 
 	return user.p ? arena_printf(arena, "u/%s/%.*s", user.p, STR_ARGS(what)) : user;
 }
@@ -35,7 +38,7 @@ struct str sidecar_user_key(struct arena *arena, struct str user_id, struct str 
 /* /v1.0/state/<store>/<key> and query; .p NULL: no memory. */
 static struct str key_path(struct sidecar_op *op, struct str key, const char *query)
 {
-	struct str name = sidecar_encode(op->arena, key);
+	struct str name = http_percent_encode(op->arena, key);
 
 	if (!name.p)
 		return name;
@@ -136,11 +139,14 @@ static void write_put(struct buf *out, const struct put *p)
 }
 
 /* A call under a condition, whose answers need a second look. */
-static FIBER int change(struct sidecar_op *op, const struct sidecar_exchange *x, bool conditional,
+static FIBER int change(struct sidecar_op *op, struct sidecar_exchange *x, bool conditional,
 			struct err *reterr)
 {
 	static const char unmet[] = "no item was updated";
-	int r = sidecar_exchange_wait(op, x, reterr);
+	int r;
+
+	x->once = conditional;
+	r = sidecar_exchange_wait(op, x, reterr);
 	const struct buf *body = &op->response.body;
 
 	if (r < 0)

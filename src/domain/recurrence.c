@@ -136,6 +136,11 @@ static void search_init(struct search *s, const struct recurrence *r, const stru
 	walk_init(&s->walk, r, dtstart);
 }
 
+void recurrence_forget_times(struct recurrence *r)
+{
+	r->hours = r->minutes = (struct recurrence_list){ 0 };
+}
+
 int recurrence_next(const struct recurrence *r, const struct civil *dtstart, const struct tz *tz,
 		    int64_t after_us, struct occurrence *ret)
 {

@@ -9,9 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 
-/* The day after each date can still be told. */
-static const int64_t AT_MAX_US = TIME_MAX_US - 2 * TIME_S_PER_DAY * TIME_US_PER_S;
-
 static const struct tz *utc(void)
 {
 	const struct tz *tz = NULL;
@@ -81,7 +78,7 @@ int task_date_parse(struct str text, const struct tz *tz, const char *field, str
 
 	if (parse_day(text, tz, &d) < 0 && parse_instant(text, tz, &d) < 0)
 		return date_error(field, reterr);
-	if (d.at_us < TIME_MIN_US || d.at_us > AT_MAX_US)
+	if (d.at_us < TIME_MIN_US || d.at_us > TIME_MAX_US)
 		return date_error(field, reterr);
 	*ret = d;
 	return 0;
@@ -131,17 +128,22 @@ static bool is_past_end(const struct task *t, const struct occurrence *o)
 	return end->kind == TASK_DATE_INSTANT && o->at_us > end->at_us;
 }
 
-static int next_occurrence(const struct task *t, const struct recurrence *rule, const struct tz *tz,
+/* The rule is changed to what it means for this task. */
+static int next_occurrence(const struct task *t, struct recurrence *rule, const struct tz *tz,
 			   int64_t done_us, struct occurrence *ret)
 {
 	struct civil start;
 
+	if (t->due.kind == TASK_DATE_DAY)
+		recurrence_forget_times(rule);
 	if (t->recurrence_mode == TASK_RECUR_COMPLETION) {
 		start = task_date_civil(&t->due, tz);
 		return recurrence_next_after_done(rule, &start, tz, done_us, (int)t->occurrence,
 						  ret);
 	}
 	time_civil_from_s(t->series_start_s, &start);
+	if (t->due.kind == TASK_DATE_DAY) /* the series may have begun at a time of day */
+		start.hour = start.minute = start.second = 0;
 	return recurrence_next(rule, &start, tz, done_us > t->due.at_us ? done_us : t->due.at_us,
 			       ret);
 }

@@ -143,30 +143,37 @@ static int parse_mode(const struct json_str *in, struct task_input *ret, struct 
 		       "recurrence_mode must be due or completion");
 }
 
-/* One of the spellings of "is it done"; those that are sent must agree. */
-static int add_completed(struct json_bool *all, bool value, const char *field, struct err *reterr)
+/* One of the spellings of "is it done", later ones for those that were not sent. */
+static void add_completed(struct task_input *ret, bool value, const char *field)
 {
-	if (all->state == JSON_SET && all->v != value)
-		return err_set(reterr, &ERR_INVALID, field, "contradicts completed");
-	*all = (struct json_bool){ JSON_SET, value };
-	return 0;
+	if (ret->completed.state == JSON_SET && ret->completed.v != value)
+		ret->completed_dispute = field;
+	if (ret->completed.state != JSON_SET)
+		ret->completed = (struct json_bool){ JSON_SET, value };
 }
 
-static int parse_completed(const struct task_body *in, struct json_bool *ret, struct err *reterr)
+/* That they differ is for the merge to judge, unless none of them is `completed`. */
+static int parse_completed(const struct task_body *in, struct task_input *ret, struct err *reterr)
 {
-	int r = 0;
-
 	if (in->completed.state == JSON_SET)
-		*ret = in->completed;
+		add_completed(ret, in->completed.v, "body.completed");
 	if (in->is_completed.state == JSON_SET)
-		r = add_completed(ret, in->is_completed.v, "body.is_completed", reterr);
-	if (r < 0 || in->status.state != JSON_SET)
-		return r;
-	bool is_done = str_eq(in->status.v, STR("completed"));
-	if (!is_done && !str_eq(in->status.v, STR("pending")))
-		return err_set(reterr, &ERR_INVALID, "body.status",
-			       "status must be pending or completed");
-	return add_completed(ret, is_done, "body.status", reterr);
+		add_completed(ret, in->is_completed.v, "body.is_completed");
+	if (in->status.state == JSON_SET) {
+		bool is_done = str_eq(in->status.v, STR("completed"));
+		if (!is_done && !str_eq(in->status.v, STR("pending")))
+			return err_set(reterr, &ERR_INVALID, "body.status",
+				       "status must be pending or completed");
+		add_completed(ret, is_done, "body.status");
+	}
+	return ret->completed_dispute != NULL && in->completed.state != JSON_SET
+		       ? task_input_dispute(ret, reterr)
+		       : 0;
+}
+
+int task_input_dispute(const struct task_input *in, struct err *reterr)
+{
+	return err_set(reterr, &ERR_INVALID, in->completed_dispute, "contradicts completed");
 }
 
 static bool has_tag(const struct tag_name *tags, size_t n, struct str key)
@@ -320,7 +327,7 @@ static int read_body(struct arena *arena, const struct task_body *in, struct tas
 	if (r == 0)
 		r = parse_priority(&in->priority, ret, reterr);
 	if (r == 0)
-		r = parse_completed(in, &ret->completed, reterr);
+		r = parse_completed(in, ret, reterr);
 	if (r == 0)
 		r = parse_mode(&in->recurrence_mode, ret, reterr);
 	if (r == 0)
@@ -354,7 +361,9 @@ int task_input_parse_complete(struct arena *arena, struct str body, struct task_
 	if (str_trim(body).n > 0)
 		r = json_parse(arena, body, "body", FIELDS, &in, reterr);
 	if (r == 0)
-		r = parse_completed(&in, &result.completed, reterr);
+		r = parse_completed(&in, &result, reterr);
+	if (r == 0 && result.completed_dispute != NULL)
+		r = task_input_dispute(&result, reterr);
 	if (r == 0)
 		*ret = result;
 	return r;

@@ -31,12 +31,19 @@ static int merge_texts(const struct merging *m)
 	return 0;
 }
 
-static void merge_completed(const struct merging *m)
+/* Where `completed` says something new, a status that says otherwise is the one that was shown. */
+static int merge_completed(const struct merging *m)
 {
-	if (m->in->completed.state != JSON_SET || m->in->completed.v == m->after->completed)
-		return;
+	bool is_same =
+		m->in->completed.state != JSON_SET || m->in->completed.v == m->after->completed;
+
+	if (m->in->completed_dispute != NULL && (m->before == NULL || is_same))
+		return task_input_dispute(m->in, m->reterr);
+	if (is_same)
+		return 0;
 	m->after->completed = m->in->completed.v;
 	m->after->completed_at_us = m->after->completed ? m->ctx->now_us : 0;
+	return 0;
 }
 
 static const struct tag_name *find_tag(const struct tag_name *tags, size_t n, struct str key)
@@ -156,8 +163,8 @@ static int merge_steps(struct merging *m, struct task_merge *ret)
 	if (r < 0)
 		return r;
 	settle_dates(m);
-	merge_completed(m);
-	return task_merge_reminders(m);
+	r = merge_completed(m);
+	return r < 0 ? r : task_merge_reminders(m);
 }
 
 int task_merge(struct arena *arena, const struct task_input *in, const struct task *before,

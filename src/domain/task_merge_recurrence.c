@@ -115,13 +115,32 @@ static int merge_end(const struct merging *m)
 	return 0;
 }
 
+/* An end that comes back as it was goes with the rule, as if it had not been sent. */
+static int check_no_end(const struct merging *m)
+{
+	const struct input_text *sent = &m->in->recurrence_end;
+	const struct task_date *was = &m->after->recurrence_end;
+	struct task_date end;
+
+	if (sent->state != JSON_SET)
+		return 0;
+	int r = task_date_parse(sent->v, m->tz, sent->field, &end, m->reterr);
+	if (r < 0)
+		return r;
+	if (end.kind == was->kind &&
+	    (end.kind == TASK_DATE_DAY ? end.day == was->day : end.at_us == was->at_us))
+		return 0;
+	return err_set(m->reterr, &ERR_INVALID, sent->field,
+		       "only a task with a recurrence can have an end of it");
+}
+
 static int clear_recurrence(const struct merging *m)
 {
 	struct task *t = m->after;
 
-	if (m->in->recurrence_end.state == JSON_SET)
-		return err_set(m->reterr, &ERR_INVALID, m->in->recurrence_end.field,
-			       "only a task with a recurrence can have an end of it");
+	int r = check_no_end(m);
+	if (r < 0)
+		return r;
 	t->recurrence_rule = (struct str){ NULL, 0 };
 	t->recurrence_mode = TASK_RECUR_DUE;
 	t->recurrence_end = (struct task_date){ .kind = TASK_DATE_NONE };
@@ -223,19 +242,34 @@ static int check_series(const struct merging *m, const struct recurrence *rule)
 	return 0;
 }
 
-static int place_in_series(const struct merging *m, const struct recurrence *rule)
+/* Rules go by the clock's reading; at either end of the calendar it may lie outside where the
+ * instant does not. */
+static int read_due(const struct merging *m, struct civil *ret)
+{
+	*ret = task_date_civil(&m->after->due, m->tz);
+	if (ret->year >= 1 && ret->year <= 9999)
+		return 0;
+	return err_set(m->reterr, &ERR_INVALID, "body.due_date",
+		       "a task that recurs needs a due date in years 1 to 9999 of its time zone");
+}
+
+static int place_in_series(const struct merging *m, struct recurrence *rule)
 {
 	struct task *t = m->after;
 	bool is_new = is_new_series(m);
+	struct civil due;
 
+	int r = read_due(m, &due);
+	if (r < 0)
+		return r;
 	if (is_new) {
 		t->series_id = m->ctx->new_id();
 		t->occurrence = 1;
 	}
-	if (is_new || (t->occurrence == 1 && !task_date_same(&t->due, &m->before->due))) {
-		struct civil start = task_date_civil(&t->due, m->tz);
-		t->series_start_s = time_civil_to_s(&start);
-	}
+	if (is_new || (t->occurrence == 1 && !task_date_same(&t->due, &m->before->due)))
+		t->series_start_s = time_civil_to_s(&due);
+	if (t->due.kind == TASK_DATE_DAY)
+		recurrence_forget_times(rule);
 	return check_series(m, rule);
 }
 

@@ -11,18 +11,23 @@
 
 enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60, REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
 
+/* No earlier than there are times to show. */
 static int64_t offset_time_us(const struct task_date *due, int64_t offset_minutes,
 			      const struct tz *tz)
 {
-	int64_t offset_s = offset_minutes * S_PER_MINUTE, s;
+	int64_t offset_s = offset_minutes * S_PER_MINUTE, s, us;
 	struct civil local;
 
-	if (due->kind == TASK_DATE_INSTANT)
-		return due->at_us - offset_s * TIME_US_PER_S;
-	time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE - offset_s,
-			  &local);
-	tz_from_local(tz, &local, &s);
-	return s * TIME_US_PER_S;
+	if (due->kind == TASK_DATE_INSTANT) {
+		us = due->at_us - offset_s * TIME_US_PER_S;
+	} else {
+		time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE -
+					  offset_s,
+				  &local);
+		tz_from_local(tz, &local, &s);
+		us = s * TIME_US_PER_S;
+	}
+	return us > TIME_MIN_US ? us : TIME_MIN_US;
 }
 
 static int wrong(const struct merging *m, const struct reminder_input *in, const char *key,
@@ -33,28 +38,51 @@ static int wrong(const struct merging *m, const struct reminder_input *in, const
 	return err_set(m->reterr, &ERR_INVALID, field.p, "%s", what);
 }
 
-static int set_time(const struct merging *m, const struct reminder_input *in, struct reminder *r)
+static int set_own_time(const struct merging *m, const struct reminder_input *in,
+			struct reminder *r)
 {
+	struct str field = arena_printf(m->arena, "%s.remind_at", in->where);
 	struct task_date at;
 
-	if (in->offset_minutes != REMINDER_NO_OFFSET) {
-		if (m->after->due.kind == TASK_DATE_NONE)
-			return wrong(m, in, "offset_minutes", "needs a task with a due date");
-		r->offset_minutes = in->offset_minutes;
-		return 0;
-	}
-	if (in->remind_at.p == NULL)
-		return 0;
-	struct str field = arena_printf(m->arena, "%s.remind_at", in->where);
 	if (field.p == NULL)
 		return task_merge_out_of_memory(m);
 	int e = task_date_parse(in->remind_at, m->tz, field.p, &at, m->reterr);
 	if (e < 0)
 		return e;
-	if (at.kind == TASK_DATE_DAY)
-		at.at_us = offset_time_us(&at, 0, m->tz);
-	r->remind_at_us = at.at_us;
+	r->remind_at_us = at.kind == TASK_DATE_DAY ? offset_time_us(&at, 0, m->tz) : at.at_us;
 	r->offset_minutes = REMINDER_NO_OFFSET;
+	return 0;
+}
+
+/* An offset that comes back as it was asks for nothing: it goes with the due date, and a time
+ * beside it that is neither what it was nor what the offset makes of the due date is a new one. */
+static int keep_offset(const struct merging *m, const struct reminder_input *in, struct reminder *r)
+{
+	const struct task_date *due = &m->after->due;
+	struct reminder snoozed = *r;
+
+	if (in->remind_at.p == NULL)
+		return 0;
+	int e = set_own_time(m, in, &snoozed);
+	if (e < 0)
+		return e;
+	bool is_new = snoozed.remind_at_us != r->remind_at_us;
+	if (is_new && due->kind != TASK_DATE_NONE)
+		is_new = snoozed.remind_at_us != offset_time_us(due, r->offset_minutes, m->tz);
+	if (is_new)
+		*r = snoozed;
+	return 0;
+}
+
+static int set_time(const struct merging *m, const struct reminder_input *in, struct reminder *r)
+{
+	if (in->offset_minutes == REMINDER_NO_OFFSET)
+		return in->remind_at.p != NULL ? set_own_time(m, in, r) : 0;
+	if (in->offset_minutes == r->offset_minutes)
+		return keep_offset(m, in, r);
+	if (m->after->due.kind == TASK_DATE_NONE)
+		return wrong(m, in, "offset_minutes", "needs a task with a due date");
+	r->offset_minutes = in->offset_minutes;
 	return 0;
 }
 

@@ -303,6 +303,8 @@ static bool set_limits(CURL *easy, const struct http_call *req)
 	long once = req->once;
 
 	return curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, once) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)HTTP_CLIENT_IDLE_MAX_S) ==
+		       CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, once) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&

@@ -445,3 +445,32 @@ ssize_t http_percent_decode(struct str s, bool plus_is_space, char *out)
 	}
 	return utf8_valid((struct str){ out, n }) ? (ssize_t)n : -EINVAL;
 }
+
+static bool is_dots(struct str s)
+{
+	return str_eq(s, STR(".")) || str_eq(s, STR(".."));
+}
+
+struct str http_percent_encode(struct arena *arena, struct str s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = arena_alloc(arena, 3 * s.n + 1);
+	size_t n = 0;
+
+	if (!out)
+		return (struct str){ NULL, 0 };
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		    (c && strchr("-._~", c) && !is_dots(s))) {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '%';
+		out[n++] = digits[c >> 4];
+		out[n++] = digits[c & 0xF];
+	}
+	out[n] = '\0';
+	return (struct str){ out, n };
+}

@@ -7,11 +7,6 @@
 
 #include <errno.h>
 
-/* 1, 10 and 60 minutes, each after the replay before; then never by itself. */
-#define NEXT_REPLAY(replays)                                                                     \
-	"CASE " replays " WHEN 0 THEN now() + interval '1 minute' WHEN 1 THEN now() + interval " \
-	"'10 minutes' WHEN 2 THEN now() + interval '60 minutes' END"
-
 #define META                                                                                   \
 	"id, topic, record, event_id, claimed_user_id, reason, received_at, replays::bigint, " \
 	"next_replay_at, resolved_at"
@@ -19,8 +14,7 @@
 static const struct db_statement STORE = {
 	"dead_letter_store",
 	"INSERT INTO todod.dead_letters AS d (id, topic, body, record, event_id, claimed_user_id, reason, "
-	"next_replay_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
-	"CASE WHEN $8 THEN now() + interval '1 minute' END) "
+	"next_replay_at) VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond') "
 	"ON CONFLICT ON CONSTRAINT dead_letters_record DO UPDATE SET resolved_at = NULL "
 	"WHERE d.resolved_at IS NOT NULL",
 	8,
@@ -40,10 +34,21 @@ static const struct db_statement DUE = {
 	0,
 };
 
-static const struct db_statement REPLAYED = {
-	"dead_letter_replayed",
-	"UPDATE todod.dead_letters SET replays = replays + 1, "
-	"next_replay_at = " NEXT_REPLAY("replays + 1") " WHERE id = $1",
+/* $2 milliseconds until the first replay, 10 and 60 times as long until the others, each after the
+ * one before; then never by itself. */
+static const struct db_statement REPLAYING = {
+	"dead_letter_replaying",
+	"UPDATE todod.dead_letters SET replays = replays + 1, next_replay_at = now() + "
+	"CASE replays + 1 WHEN 1 THEN 10 WHEN 2 THEN 60 END * $2 * interval '1 millisecond' "
+	"WHERE id = ANY ($1)",
+	2,
+};
+
+/* One that came in nevertheless is done with. */
+static const struct db_statement NOT_REPLAYED = {
+	"dead_letter_not_replayed",
+	"UPDATE todod.dead_letters SET replays = replays - 1, next_replay_at = now() "
+	"WHERE id = ANY ($1) AND replays > 0 AND resolved_at IS NULL",
 	1,
 };
 
@@ -126,13 +131,15 @@ static struct db_param text_or_null(struct str s)
 	return s.p != NULL ? text : null;
 }
 
-int dead_letter_store_wait(struct db *db, const struct dead_letter *d, bool is_replayable,
+int dead_letter_store_wait(struct db *db, const struct dead_letter *d, int64_t replay_after_ms,
 			   struct err *reterr)
 {
+	const struct db_param after = DB_PARAM_I64(replay_after_ms), never = DB_PARAM_NULL(DB_I64);
 	const struct db_param params[] = {
-		DB_PARAM_UUID(d->id),	   DB_PARAM_TEXT(d->topic),	 DB_PARAM_BYTES(d->body),
-		DB_PARAM_BYTES(d->record), text_or_null(d->event_id),	 text_or_null(d->user_id),
-		DB_PARAM_TEXT(d->reason),  DB_PARAM_BOOL(is_replayable),
+		DB_PARAM_UUID(d->id),	   DB_PARAM_TEXT(d->topic),
+		DB_PARAM_BYTES(d->body),   DB_PARAM_BYTES(d->record),
+		text_or_null(d->event_id), text_or_null(d->user_id),
+		DB_PARAM_TEXT(d->reason),  replay_after_ms > 0 ? after : never,
 	};
 
 	return change(db, &STORE, params, NULL, reterr);
@@ -198,11 +205,24 @@ int dead_letter_due_wait(struct db *db, struct arena *arena, struct dead_letters
 	return read_list(db, arena, &DUE, NULL, true, ret, reterr);
 }
 
-int dead_letter_replayed_wait(struct db *db, const struct uuid *id, struct err *reterr)
+int dead_letter_replaying_wait(struct db *db, struct arena *arena, const struct uuid *ids, size_t n,
+			       int64_t replay_after_ms, struct err *reterr)
 {
-	const struct db_param params[] = { DB_PARAM_UUID(*id) };
+	struct db_param params[] = { DB_PARAM_NULL(DB_BYTES), DB_PARAM_I64(replay_after_ms) };
 
-	return change(db, &REPLAYED, params, NULL, reterr);
+	if (db_param_uuids(arena, ids, n, &params[0]) < 0)
+		return err_unavailable(reterr, 1, "out of memory");
+	return change(db, &REPLAYING, params, NULL, reterr);
+}
+
+int dead_letter_not_replayed_wait(struct db *db, struct arena *arena, const struct uuid *ids,
+				  size_t n, struct err *reterr)
+{
+	struct db_param params[] = { DB_PARAM_NULL(DB_BYTES) };
+
+	if (db_param_uuids(arena, ids, n, &params[0]) < 0)
+		return err_unavailable(reterr, 1, "out of memory");
+	return change(db, &NOT_REPLAYED, params, NULL, reterr);
 }
 
 int dead_letter_upkeep_wait(struct db *db, int64_t *ret_removed, int64_t *ret_open,

@@ -33,6 +33,9 @@ import lists
 import recurrence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
+import proc  # noqa: E402
+
 HERE = os.path.join(ROOT, "test", "bench")
 RUN = os.path.join(ROOT, ".run", "bench")
 PG_DIRECTORY = os.path.join(RUN, "pg")
@@ -46,7 +49,6 @@ CONNECTIONS = 32
 USERS = [f"bench-{n}" for n in range(200)]
 SLOW_USERS = [f"slow-{n}" for n in range(4)]
 IDLE_CONNECTIONS = 1000
-TICK = os.sysconf("SC_CLK_TCK")
 KINDS = {"create": "create", "list": "list of 50", "update": "update"}
 PEER_KINDS = ("create", "list")
 LIST_USERS = {1000: "filter-1000", 10000: "filter-10000"}
@@ -75,14 +77,27 @@ def free_port():
         return s.getsockname()[1]
 
 
-def cpu_of(pid, with_ended=False):
-    """Seconds; 0 of a process that is gone. with_ended: with those of its children that ended."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            fields = f.read().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return sum(int(v) for v in fields[11:15 if with_ended else 13]) / TICK
+# ---- load ----
+
+def wrk(port, kind, tokens, seconds, connections=CONNECTIONS, limit=50):
+    """tokens: a file with a user and a token a line."""
+    env = dict(os.environ, BENCH_KIND=kind, BENCH_TOKENS=tokens, BENCH_LIMIT=str(limit))
+    text = output_of("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "load.lua"),
+                     f"http://127.0.0.1:{port}", env=env)
+    result = json.loads(text.strip().splitlines()[-1])
+    if result["errors"] or not result["requests"]:
+        raise Failed(f"{kind} on port {port}: {result['errors']} of {result['requests']} requests failed")
+    return result
+
+
+def pgbench(server_version_num, url, kind, seconds):
+    """(transactions, transactions a second)"""
+    text = output_of(f"/usr/lib/postgresql/{server_version_num[:2]}/bin/pgbench", "-n", "-M", "prepared", "-f",
+                     os.path.join(HERE, kind + ".pgbench"), "-c", str(CONNECTIONS), "-j", "1", url, "-T", str(seconds))
+    failed = re.search(r"number of failed transactions: (\d+)", text)
+    if failed and int(failed[1]):
+        raise Failed(f"pgbench {kind}: {failed[0]}")
+    return int(re.search(r"transactions actually processed: (\d+)", text)[1]), float(re.search(r"tps = ([\d.]+)", text)[1])
 
 
 # ---- PostgreSQL ----
@@ -110,13 +125,7 @@ class Database:
 
     def cpu_seconds(self):
         """Of the whole server: sessions that are there, and those that ended."""
-        postmaster = int(self.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"))
-        children = output_of("ps", "--ppid", str(postmaster), "-o", "pid=").split()
-        return sum(cpu_of(pid) for pid in children) + cpu_of(postmaster, with_ended=True)
-
-    def pgbench_program(self):
-        version = self.sql("SHOW server_version_num").strip()[:2]
-        return f"/usr/lib/postgresql/{version}/bin/pgbench"
+        return proc.tree_cpu_seconds(int(self.sql("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")))
 
 
 # ---- what is measured ----
@@ -166,11 +175,10 @@ class Server:
                 self.process.wait()
 
     def cpu_seconds(self):
-        return cpu_of(self.process.pid)
+        return proc.cpu_seconds(self.process.pid)
 
     def private_kib(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
-            return int(re.search(r"^RssAnon:\s+(\d+)", f.read(), re.M)[1])
+        return proc.memory_kib(self.process.pid)
 
 
 class Sampler(threading.Thread):
@@ -266,13 +274,7 @@ class Bench:
     # ---- one measurement ----
 
     def wrk(self, port, kind, seconds=SECONDS, connections=CONNECTIONS, limit=50):
-        env = dict(os.environ, BENCH_KIND=kind, BENCH_TOKENS=self.tokens, BENCH_LIMIT=str(limit))
-        text = output_of("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "load.lua"),
-                         f"http://127.0.0.1:{port}", env=env)
-        result = json.loads(text.strip().splitlines()[-1])
-        if result["errors"] or not result["requests"]:
-            raise Failed(f"{kind} on port {port}: {result['errors']} of {result['requests']} requests failed")
-        return result
+        return wrk(port, kind, self.tokens, seconds, connections, limit)
 
     def measure_server(self, server, kind):
         self.wrk(server.port, kind, 1)
@@ -290,17 +292,11 @@ class Bench:
         say(f"{' ' * 8}{used * 1e6 / n:.1f} us CPU, p99 {result['p99_ms']:.1f} ms")
 
     def measure_pgbench(self, kind):
-        argv = [self.database.pgbench_program(), "-n", "-M", "prepared", "-f", os.path.join(HERE, kind + ".pgbench"),
-                "-c", str(CONNECTIONS), "-j", "1", self.database.url()]
-        output_of(*argv, "-T", "1")
+        server, url = self.database.sql("SHOW server_version_num"), self.database.url()
+        pgbench(server, url, kind, 1)
         before = self.database.cpu_seconds()
-        text = output_of(*argv, "-T", str(SECONDS))
-        used = self.database.cpu_seconds() - before
-        failed = re.search(r"number of failed transactions: (\d+)", text)
-        if failed and int(failed[1]):
-            raise Failed(f"pgbench {kind}: {failed[0]}")
-        n = int(re.search(r"transactions actually processed: (\d+)", text)[1])
-        self.record("pgbench", kind, float(re.search(r"tps = ([\d.]+)", text)[1]), used * 1e6 / n)
+        n, rate = pgbench(server, url, kind, SECONDS)
+        self.record("pgbench", kind, rate, (self.database.cpu_seconds() - before) * 1e6 / n)
 
     def record(self, who, kind, rate, database_us):
         self.rates.setdefault((who, kind), []).append(rate)
@@ -506,7 +502,9 @@ class Bench:
         calls = recurrence.measure(RECURRENCE_DRIVER)
         goals = list(self.goal_rows(idle, start, self.stripped_bytes(), calls))
         return "\n\n".join([
-            machine(self.database),
+            f"{machine(self.database.sql('SHOW server_version').strip(), COMMIT)}; todod's flags: {' '.join(OPTIONS) or 'none'}.\n"
+            f"{ROUNDS} alternating rounds of {SECONDS} s, medians; {CONNECTIONS} keep-alive connections; 100,000 tasks "
+            f"of {len(USERS)} users; load generators, server and PostgreSQL share the machine.",
             table(("measurement", "who", "per second", "rounds", "CPU us each", "PostgreSQL's CPU us", "p99 ms"),
                   self.rate_rows()),
             table(("goal", "measured", "wanted", "reached"), goals),
@@ -567,7 +565,8 @@ def table(head, rows):
     return "\n".join(lines)
 
 
-def machine(database):
+def machine(server, commit_setting):
+    """What it ran on, as a sentence without an end."""
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         model = re.search(r"^model name\s*:\s*(.+)$", f.read(), re.M)
     with open("/proc/meminfo", encoding="ascii") as f:
@@ -575,12 +574,9 @@ def machine(database):
     with open("/etc/os-release", encoding="utf-8") as f:
         system = re.search(r'^PRETTY_NAME="(.+)"', f.read(), re.M)[1]
     commit = output_of("git", "rev-parse", "--short", "HEAD").strip()
-    server = database.sql("SHOW server_version").strip()
     return (f"{datetime.date.today()}, commit {commit}; {os.cpu_count()} x {model[1] if model else 'unknown CPU'}, "
             f"{memory:.0f} GiB, {system}, Linux {os.uname().release}, PostgreSQL {server}, fsync on, "
-            f"synchronous_commit {COMMIT}; todod's flags: {' '.join(OPTIONS) or 'none'}.\n"
-            f"{ROUNDS} alternating rounds of {SECONDS} s, medians; {CONNECTIONS} keep-alive connections; 100,000 tasks "
-            f"of {len(USERS)} users; load generators, server and PostgreSQL share the machine.")
+            f"synchronous_commit {commit_setting}")
 
 
 def main():

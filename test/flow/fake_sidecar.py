@@ -109,6 +109,7 @@ class FakeSidecar:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.delay = 0
+        self.deliver = None  # called with (topic, events) that were taken, before the publisher is told
         self.secrets = {}  # name -> {key: value}
         self.apps = {}  # id -> port of its Dapr listener
         if start:
@@ -148,6 +149,8 @@ class FakeSidecar:
             self.batches.append((topic, [e["event"] for e in good]))
             self.entries += [(topic, e["metadata"]["partitionKey"], e["event"]) for e in good]
             failed = [e["entryId"] for e in entries if e not in good]
+        if self.deliver:
+            self.deliver(topic, [e["event"] for e in good])
         if failed:
             return 500, {"failedEntries": [{"entryId": i, "error": "no"} for i in failed], "errorCode": "ERR_PUBSUB_PUBLISH_MESSAGE"}
         return 204, None

@@ -334,6 +334,44 @@ def test_a_dead_letter_is_replayed_until_its_event_is_there(auditor, new_user):
     auditor.run("dlq", "drop", letter)
 
 
+def test_replays_that_come_back_before_they_are_told_to_be_published(auditor, new_user):
+    """A broker delivers when it likes: whoever asks then must know already that these are replays."""
+    events = [make_event(new_user()) for _ in range(5)]
+    for event in events:
+        auditor.bury(event)
+    ids = tuple(e["id"] for e in events)
+    auditor.sidecar.deliver = lambda topic, taken: [auditor.deliver(e, topic=topic) for e in taken]
+    try:
+        auditor.database.rows("UPDATE todod.dead_letters SET next_replay_at = now() WHERE event_id IN %s", ids)
+        auditor.database.rows("DELETE FROM todod.leases")
+        auditor.tick()
+    finally:
+        auditor.sidecar.deliver = None
+    assert auditor.database.rows("SELECT event_id FROM todod.dead_letters WHERE event_id IN %s AND resolved_at IS NULL", ids) == []
+
+
+def test_one_that_was_not_published_was_not_replayed(auditor, new_user):
+    """The broker takes half of a batch: the others are still due, with all their tries."""
+    taken, failing = new_user(), new_user()
+    events = {user: make_event(user) for user in (taken, failing)}
+    for user, event in events.items():
+        auditor.bury(event)
+        auditor.database.rows("UPDATE todod.dead_letters SET next_replay_at = now() WHERE event_id = %s", event["id"])
+    auditor.sidecar.failing_keys.add(failing)
+    auditor.database.rows("DELETE FROM todod.leases")
+    assert auditor.post("/cron-checkpoint", None) == 503
+    state = {e: (n, is_due) for e, n, is_due in auditor.database.rows(
+        "SELECT event_id, replays, next_replay_at <= now() FROM todod.dead_letters WHERE resolved_at IS NULL")}
+    assert state[events[taken]["id"]] == (1, False) and state[events[failing]["id"]] == (0, True)
+    auditor.sidecar.failing_keys.clear()
+    auditor.tick()
+    assert len(auditor.sidecar.events(failing)) == 1
+    for event in events.values():
+        assert auditor.deliver(event) == 200
+    assert not set(state) & {json.loads(line)["event_id"] for line in auditor.run("dlq", "list").stdout.splitlines()
+                             if json.loads(line)["event_id"] in {e["id"] for e in events.values()}}
+
+
 def test_one_that_the_broker_refuses_holds_nothing_up(auditor, new_user):
     refused, taken = new_user(), new_user()
     letters = {}

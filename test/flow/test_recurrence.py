@@ -94,6 +94,11 @@ NEXT = {
                                "2031-10-05T01:00:00Z"),
     "the end date is the last day": ({"recurrence": "daily", "due_date": "2031-01-30", "recurrence_end_date": "2031-01-31"}, "2031-01-31"),
     "after the end date there is none": ({"recurrence": "daily", "due_date": "2031-01-31", "recurrence_end_date": "2031-01-31"}, None),
+    "hours mean nothing to a whole day": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20;BYMINUTE=30", "due_date": "2031-01-31"}, "2031-02-01"),
+    "nor are they counted": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20;COUNT=2", "due_date": "2031-01-31"}, "2031-02-01"),
+    "but to an instant": ({"recurrence_rule": "FREQ=DAILY;BYHOUR=8,20", "due_date": "2031-01-31T08:00:00Z"}, "2031-01-31T20:00:00Z"),
+    "the last day there is": ({"recurrence": "daily", "due_date": "9999-12-30", "recurrence_end_date": "9999-12-31"}, "9999-12-31"),
+    "after it there is none": ({"recurrence": "daily", "due_date": "9999-12-31", "recurrence_end_date": "9999-12-31"}, None),
     "after COUNT there is none": ({"recurrence_rule": "FREQ=DAILY;COUNT=1", "due_date": "2031-01-31"}, None),
     "after UNTIL there is none": ({"recurrence_rule": "FREQ=DAILY;UNTIL=20310131", "due_date": "2031-01-31"}, None),
 }
@@ -210,3 +215,24 @@ def test_rare_rules_are_fine(api, rule):
     task = recurring(api, recurrence_rule=rule)
     answer = api.complete(task)
     assert answer.status == 200 and "next_occurrence" in answer.json
+
+
+def test_a_whole_day_by_the_hour(api):
+    """FT8: done on the day itself, a daily task is due on the next; a rule that picks among hours alone gives no day."""
+    task = api.create("t", recurrence_rule="FREQ=DAILY;BYHOUR=0,23;BYMINUTE=59", recurrence_mode="completion")
+    assert next_after(api, task) > task["due_date"]
+    answer = api.request("POST", api.tasks, {"title": "t", "due_date": "2031-01-31", "recurrence_rule": "FREQ=DAILY;BYHOUR=8,20;BYSETPOS=2"})
+    assert answer.status == 422 and answer.json["detail"][0]["loc"] == ["body", "recurrence_rule"], answer
+
+
+@pytest.mark.parametrize("zone, due", [("Etc/GMT+12", "0001-01-01T00:00:00Z"), ("America/New_York", "0001-01-01T04:00:00Z"),
+                                       ("Asia/Tokyo", "9999-12-31T15:00:00Z")])
+def test_a_series_outside_the_calendar_of_its_clock(api, database, zone, due):
+    """SE11: an instant of year 1 may read as year 0 in its zone, one of 9999 as 10000, where no rule goes: 422, by whichever field it comes."""
+    task = api.create("t", due_date=due, time_zone=zone)
+    utc = api.create("t", due_date=due, recurrence="daily", recurrence_mode="completion")
+    before = database.counts(api.user)
+    for answer in (api.request("POST", api.tasks, {"title": "t", "due_date": due, "time_zone": zone, "recurrence": "daily"}),
+                   api.put(task, recurrence_rule="FREQ=WEEKLY"), api.put(utc, time_zone=zone), api.put(utc, time_zone=zone, due_date=due)):
+        assert answer.status == 422 and answer.json["detail"][0]["loc"] == ["body", "due_date"], answer
+    assert database.counts(api.user) == before and api.read(utc) == utc

@@ -136,6 +136,22 @@ def test_add_change_remove(api, told, events):
     assert [e["type"] for e in events(api.user)] == ["task.created"] + ["task.updated"] * 4
 
 
+def test_snoozing_one_that_is_sent_back_whole(api):
+    """FT9: beside the offset that was there a new time counts; the time that was there, or that the offset makes, does not."""
+    task = api.create("t", due_date=DUE, reminders=[{"offset_minutes": 30}])
+    reminder, = task["reminders"]
+    assert change(api, reminder, **reminder).json == reminder
+    snoozed = change(api, reminder, **{**reminder, "remind_at": "2031-06-01T11:45:00Z"}).json
+    assert (snoozed["remind_at"], snoozed["offset_minutes"], snoozed["version"]) == ("2031-06-01T11:45:00Z", None, 2)
+    assert change(api, reminder, **{**snoozed, "offset_minutes": 30}).json["remind_at"] == "2031-06-01T11:30:00Z"
+    # Two who sent the whole task: the second did not see that the first had moved it.
+    task = api.read(task)
+    api.update(task, due_date="2031-07-01T12:00:00Z")
+    back, = api.request("PUT", api.path(task), {**task, "title": "n"}).json["reminders"]
+    assert (back["remind_at"], back["offset_minutes"]) == ("2031-06-01T11:30:00Z", 30)
+    assert change(api, back, **{**back, "remind_at": "2031-06-31"}).status == 422
+
+
 def test_keys_and_conditions(api, told):
     """FT9: a repeated POST adds one; If-Match is of the task."""
     task = api.create("t", due_date=DUE, reminders=[])
@@ -306,6 +322,19 @@ def test_list_by_status_in_pages(api, database):
             seen += page.json
             at = next_of(page)
         assert seen == api.reminders(query.replace("limit=3", "").replace("limit=2", "").replace("limit=10", "")), query
+
+
+def test_pages_from_the_first_year_on(api):
+    """FT9: there is no time before year 1, so what would fire before it fires at its beginning, as it is shown; the page after it can be asked for."""
+    task = api.create("t", due_date="0001-01-05", reminders=[{"offset_minutes": 527040}, {"offset_minutes": 500000}, {"offset_minutes": 5}])
+    assert [r["remind_at"] for r in task["reminders"]] == ["0001-01-01T00:00:00Z"] * 2 + ["0001-01-05T08:55:00Z"]
+    seen, at = [], api.at("reminders?limit=1")
+    while at is not None:
+        page = api.get(at)
+        assert page.status == 200, page
+        seen += page.json
+        at = next_of(page)
+    assert seen == sorted(task["reminders"], key=lambda r: (r["remind_at"], r["id"])) == api.reminders()
 
 
 @pytest.mark.parametrize("query", ["status=open", "status=sent,open", "limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", "cursor=AAAA"])

@@ -122,6 +122,7 @@ def test_names_that_are_fine(api, name):
     answer = new_tag(api, name)
     assert answer.status == 201, answer
     path = answer.headers["location"]
+    assert path.rpartition("/")[2] not in (".", ".."), "clients take such segments away"
     assert api.request("PATCH", path, {"color": "#010203"}).json["color"] == "#010203"
     assert api.create("t", tags=[name])["tags"] == [answer.json["name"]]
     assert api.request("DELETE", path).status == 204
@@ -266,6 +267,16 @@ def test_five_hundred_tags_a_user(api, database):
     assert rename(api, "f1", name="renamed").status == 200
     assert remove(api, "f3").status == 204 and new_tag(api, "more").status == 201
     check_joined(database, api.user)
+
+
+def test_the_key_of_the_last_tag(api, database):
+    """FT10: the tag that reached the quota may be the repeated request's own."""
+    fill_tags(database, api.user, 499)
+    first = new_tag(api, "last", {"Idempotency-Key": "k"})
+    assert first.status == 201
+    again = new_tag(api, "last", {"Idempotency-Key": "k"})
+    assert again.status == 201 and again.body == first.body and again.headers["idempotency-replayed"] == "true", again
+    assert new_tag(api, "more", {"Idempotency-Key": "other"}).json["code"] == "tag_quota"
 
 
 # ---- cut short ----

@@ -567,12 +567,14 @@ def test_cursors_moved_by_hand(api, database, time_us):
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_cursors_at_the_first_and_the_last_day(api, order):
     """Places at both ends of the calendar, and behind them what has no date."""
-    dates = ["0001-01-01", "0001-01-01T00:00:00Z", "9999-12-29", "9999-12-29T00:00:00Z", None, None]
+    dates = ["0001-01-01", "0001-01-01T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59.999999Z", None, None]
     for date in dates:
-        api.create("t", due_date=date, reminders=[])
+        api.create("t", due_date=date, time_zone="Etc/GMT+12", reminders=[{"offset_minutes": 0}] if date else [])
     whole = api.list(f"?sort=due_date&order={order}")
     assert [t for p in walk(api, f"?sort=due_date&order={order}&limit=1") for t in p.json] == whole and len(whole) == len(dates)
     assert [t["due_date"] for t in whole[-2:]] == [None, None]
+    assert len(api.list("?due_before=9999-12-31")) == 2 and len(api.list("?due_after=9999-12-31T23:59:59Z&overdue=false")) == 1
+    assert len(api.list("?overdue=true")) == 2
 
 
 # ---- quota ----

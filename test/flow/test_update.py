@@ -167,6 +167,46 @@ def test_a_task_sent_back_as_it_was_shown_changes_nothing(api, outbox, database,
     assert differences(task, changed) - {"next_occurrence"} == {"description"}
 
 
+# One change to a task that is sent back whole, and what of it shows then.
+ECHOED = {
+    "no due date any more": ({"due_date": "2031-05-05T10:00:00Z", "reminders": [{"offset_minutes": 30}, {"remind_at": "2031-01-01T00:00:00Z"}]},
+                             {"due_date": None}, {"due_date": None}),
+    "no recurrence any more": ({"due_date": "2031-05-05", "recurrence": "daily", "recurrence_end_date": "2032-01-01", "recurrence_mode": "completion"},
+                               {"recurrence": None, "recurrence_rule": None}, {"recurrence_rule": None, "recurrence_mode": None, "recurrence_end_date": None}),
+    "no recurrence by its word": ({"due_date": "2031-05-05T10:00:00", "time_zone": "Asia/Tokyo", "recurrence": "weekly", "recurrence_end_date": "2032-01-01T00:00:00"},
+                                  {"recurrence": None}, {"recurrence_rule": None, "recurrence_end_date": None}),
+    "neither": ({"due_date": "2031-05-05", "recurrence": "daily"}, {"due_date": None, "recurrence": None}, {"due_date": None, "recurrence_rule": None, "reminders": []}),
+    "done": ({"due_date": "2031-05-05"}, {"completed": True}, {"completed": True, "status": "completed"}),
+    "open again": ({"completed": True}, {"completed": False}, {"completed": False, "status": "pending"}),
+    "another day": ({"due_date": "2031-05-05T10:00:00Z", "reminders": [{"offset_minutes": 30}]}, {"due_date": "2031-05-06T10:00:00Z"},
+                    {"due_date": "2031-05-06T10:00:00Z"}),
+}
+
+
+@pytest.mark.parametrize("name", ECHOED)
+def test_a_task_sent_back_with_one_change(api, name):
+    """AR14: what comes back as it was shown asks for nothing, so it cannot stand in the way of what does."""
+    fields, change, shown = ECHOED[name]
+    task, other = api.create("t", **fields), api.create("t", **fields)
+    answer = api.request("PUT", api.path(task), {**task, **change})
+    assert answer.status == 200, answer
+    assert {k: answer.json[k] for k in shown} == shown
+    assert comparable(api.read(task)) == comparable(api.update(other, **change)), "as if only the change were sent"
+
+
+def test_what_did_change_may_stand_in_the_way(api, database):
+    """FT8, FT9: an end, an offset or a status that is not as it was is still refused."""
+    task = api.create("t", due_date="2031-05-05", recurrence="daily", recurrence_end_date="2032-01-01", reminders=[{"offset_minutes": 30}])
+    before = database.counts(api.user)
+    moved = {**task["reminders"][0], "offset_minutes": 31}
+    for change, field in (({"recurrence": None, "recurrence_rule": None, "recurrence_end_date": "2032-01-02"}, "recurrence_end_date"),
+                          ({"due_date": None, "recurrence": None, "recurrence_end_date": None, "reminders": [moved]}, "reminders"),
+                          ({"status": "completed"}, "status")):
+        answer = api.request("PUT", api.path(task), {**task, **change})
+        assert answer.status == 422 and answer.json["detail"][0]["loc"][1] == field, answer
+    assert database.counts(api.user) == before and api.read(task) == task
+
+
 ALIASES = {
     "due_at": ({"due_at": "2031-05-05"}, {"due_date": "2031-05-05"}),
     "recurrence_pattern of a word": ({"due_date": "2031-05-05", "recurrence_pattern": "weekly"},

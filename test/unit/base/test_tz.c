@@ -107,6 +107,8 @@ START_TEST(names)
 		"No/Such",
 		"right/UTC",
 		"posix/UTC",
+		"localtime",
+		"posixrules",
 		"Europe/Berlin ",
 		"Europe/B\xc3\xa9rlin",
 		"A2345678901234567890123456789012345678901234567890123456789012345",

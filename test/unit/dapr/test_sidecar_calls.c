@@ -667,6 +667,117 @@ START_TEST(headers_to_apps)
 }
 END_TEST
 
+/* ---- connections that end ---- */
+
+enum lost_call {
+	LOST_GET,
+	LOST_PUBLISH,
+	LOST_PUT,
+	LOST_DELETE,
+	LOST_JOB,
+	LOST_INVOKE_GET,
+	LOST_INVOKE_PUT,
+	/* from here on the first one may have been heeded, and a second one would be another */
+	LOST_FIRST_WRITE,
+	LOST_PUT_MATCHING,
+	LOST_DELETE_MATCHING,
+	LOST_INVOKE_POST,
+	LOST_INVOKE_PATCH,
+	N_LOST_CALLS
+};
+
+static FIBER int invoke_lost(const char *method)
+{
+	struct http_response response;
+	int r = sidecar_invoke_wait(fake.client, "chat-api", method, STR("/api/a/tasks"), NULL,
+				    STR("{}"), 1000, &response, &err);
+
+	buf_done(&response.body);
+	return r;
+}
+
+static FIBER int make_call(enum lost_call call)
+{
+	const struct str key = STR("u/a/k"), etag = STR("e"), value = STR("1");
+	struct sidecar_state state;
+	bool published[1];
+
+	switch (call) {
+	case LOST_GET:
+		return sidecar_state_get_wait(fake.client, fake.arena, key, &state, &err);
+	case LOST_PUBLISH:
+		return sidecar_publish_wait(fake.client, STR("t"), entries, 1, published, &err);
+	case LOST_PUT:
+		return sidecar_state_put_wait(fake.client, key, value, NONE, false, 0, &err);
+	case LOST_FIRST_WRITE:
+		return sidecar_state_put_wait(fake.client, key, value, NONE, true, 0, &err);
+	case LOST_PUT_MATCHING:
+		return sidecar_state_put_wait(fake.client, key, value, etag, false, 0, &err);
+	case LOST_DELETE:
+		return sidecar_state_delete_wait(fake.client, key, NONE, &err);
+	case LOST_DELETE_MATCHING:
+		return sidecar_state_delete_wait(fake.client, key, etag, &err);
+	case LOST_JOB:
+		return sidecar_job_put_wait(fake.client, STR("j"), 1, value, 1, &err);
+	case LOST_INVOKE_GET:
+		return invoke_lost("GET");
+	case LOST_INVOKE_PUT:
+		return invoke_lost("PUT");
+	case LOST_INVOKE_POST:
+		return invoke_lost("POST");
+	case LOST_INVOKE_PATCH:
+		return invoke_lost("PATCH");
+	case N_LOST_CALLS:
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* The sidecar has read the request and dies: a connection that was kept ends without an answer. */
+static void lost_answers_fiber(void *arg)
+{
+	(void)arg;
+	for (int call = 0; call < N_LOST_CALLS; call++) {
+		fake_says(204, "");
+		ck_assert_int_eq(make_call(LOST_GET), 0);
+		fake_says(0, NULL);
+		fake.after = CLOSE;
+		fake.asked = 0;
+		ck_assert_msg(make_call((enum lost_call)call) == -EAGAIN, "%d: %s", call, err.text);
+		ck_assert_msg(fake.asked == (call < LOST_FIRST_WRITE ? 2 : 1), "%d: asked %u times",
+			      call, fake.asked);
+	}
+}
+
+START_TEST(lost_answers)
+{
+	on_fiber(lost_answers_fiber);
+}
+END_TEST
+
+static void idle_fiber(void *arg)
+{
+	(void)arg;
+	for (int call = 0; call < N_LOST_CALLS; call++) {
+		fake_says(204, "");
+		ck_assert_int_eq(make_call(LOST_GET), 0);
+		for (size_t i = 0; i < LOOPBACK_CONNECTIONS_MAX; i++) {
+			if (fake.server.open[i])
+				loopback_drop(&fake.server, fake.server.open[i]);
+		}
+		fake.asked = 0;
+		ck_assert_msg(make_call((enum lost_call)call) == 0, "%d: %s", call, err.text);
+		ck_assert_uint_eq(fake.asked, 1);
+	}
+}
+
+/* A sidecar that closes what nobody used for a while: nobody notices. */
+START_TEST(connections_closed_while_idle)
+{
+	on_fiber(idle_fiber);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sidecar_calls");
@@ -690,6 +801,8 @@ int main(void)
 	tcase_add_test(tc, who_answers);
 	tcase_add_test(tc, paths_to_apps);
 	tcase_add_test(tc, headers_to_apps);
+	tcase_add_test(tc, lost_answers);
+	tcase_add_test(tc, connections_closed_while_idle);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

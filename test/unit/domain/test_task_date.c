@@ -26,7 +26,11 @@ static const struct {
 	{ "UTC", "1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z",
 	  "1969-12-31T23:59:59.999999Z" },
 	{ "Asia/Tokyo", "0001-01-01", NULL, NULL }, /* before year 1 as an instant */
-	{ "UTC", "9999-12-31", NULL, NULL },
+	{ "UTC", "9999-12-31", "9999-12-31", "9999-12-31T00:00:00Z" },
+	{ "Etc/GMT+12", "9999-12-31", "9999-12-31", "9999-12-31T12:00:00Z" },
+	{ "UTC", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z",
+	  "9999-12-31T23:59:59.999999Z" },
+	{ "Etc/GMT+12", "9999-12-31T12:00:00", NULL, NULL }, /* after year 9999 as an instant */
 	{ "UTC", "2026-02-29", NULL, NULL },
 	{ "UTC", "2026-12-24 ", NULL, NULL },
 	{ "UTC", "2026-12-24T25:00:00Z", NULL, NULL },
@@ -153,6 +157,14 @@ static const struct next_case {
 	{ "'due_date':'2026-04-01T23:00:00','time_zone':'America/New_York','recurrence':'daily',"
 	  "'recurrence_end_date':'2026-04-02'",
 	  1, NULL, "2026-04-01T12:00:00Z", "2026-04-03T03:00:00Z" },
+	/* a day has no hours, nor has an instance that was made one */
+	{ "'due_date':'2026-04-01','recurrence_rule':'FREQ=DAILY;BYHOUR=8,20'", 1, NULL,
+	  "2026-03-30T12:00:00Z", "2026-04-02" },
+	{ "'due_date':'2026-04-01T10:00:00Z','recurrence':'daily'", 2, "2026-04-05",
+	  "2026-03-30T12:00:00Z", "2026-04-06" },
+	{ "'due_date':'2026-04-01','recurrence_rule':'FREQ=DAILY;BYHOUR=23',"
+	  "'recurrence_mode':'completion'",
+	  1, NULL, "2026-04-03T12:00:00Z", "2026-04-04" },
 	/* from when it was done */
 	{ "'due_date':'2026-04-01','recurrence':'weekly','recurrence_mode':'completion'", 1, NULL,
 	  "2026-04-03T12:00:00Z", "2026-04-10" },

@@ -424,6 +424,18 @@ static const struct {
 	{ "%C0%AF", NULL, false },
 };
 
+static const struct {
+	const char *text, *encoded;
+} segments[] = {
+	{ "", "" },
+	{ "a-b_c.d~", "a-b_c.d~" },
+	{ "a b/c?d%+", "a%20b%2Fc%3Fd%25%2B" },
+	{ "\xc3\xa9", "%C3%A9" },
+	{ ".", "%2E" },
+	{ "..", "%2E%2E" },
+	{ "...", "..." },
+};
+
 START_TEST(percent_decoding)
 {
 	struct str s = str_from(escapes[_i].text);
@@ -458,6 +470,29 @@ START_TEST(percent_decoding_agrees_with_libcurl)
 }
 END_TEST
 
+/* What is encoded is the same again when it is decoded, and stands for itself in a path. */
+START_TEST(percent_encoding)
+{
+	struct arena *arena = arena_new(64 * 1024);
+	char all[255];
+
+	for (int c = 1; c < 256; c++)
+		all[c - 1] = (char)c;
+	for (size_t i = 0; i < ARRAY_SIZE(segments); i++)
+		assert_str(http_percent_encode(arena, str_from(segments[i].text)),
+			   segments[i].encoded);
+	struct str s = http_percent_encode(arena, (struct str){ all, 127 });
+	ck_assert_int_eq(http_percent_decode(s, true, big), 127);
+	ck_assert_int_eq(memcmp(big, all, 127), 0);
+	s = http_percent_encode(arena, (struct str){ all, sizeof(all) });
+	ck_assert_ptr_nonnull(s.p);
+	ck_assert_uint_eq(strspn(s.p, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789-._~%"),
+			  s.n);
+	arena_free(arena);
+}
+END_TEST
+
 static Suite *parser_suite(void)
 {
 	Suite *s = suite_create("http_parser");
@@ -483,6 +518,7 @@ static Suite *parser_suite(void)
 	tcase_add_test(t, trailers_are_bounded);
 	tcase_add_loop_test(t, percent_decoding, 0, (int)ARRAY_SIZE(escapes));
 	tcase_add_test(t, percent_decoding_agrees_with_libcurl);
+	tcase_add_test(t, percent_encoding);
 	suite_add_tcase(s, t);
 	return s;
 }
