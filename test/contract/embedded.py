@@ -11,8 +11,9 @@ import os
 import shutil
 import subprocess
 
-from backend import APP_TOKEN, COMPONENTS, MUTE, SECRETS, TICK, TOKEN, Side, Unavailable, real_stack, write
-import deployment  # of test/tools
+from backend import APP_TOKEN, MUTE, SECRETS, TICK, TOKEN, Side, Unavailable, real_stack, write
+import components  # of test/tools
+import deployment
 import process  # of test/flow
 from database import Database, url_of
 
@@ -133,9 +134,8 @@ class EmbeddedBackend:
 
     def role_sidecar(self, role, app):
         """The sidecar of a role of todod, with the scopes and crons that dapr-components/local has for it."""
-        crons = [d for d in deployment.components() if d["spec"].get("type") == "bindings.cron" and role in d["scopes"]]
-        text = "; ".join(f"{role}/{d['metadata']['name']}={deployment.metadata_of(d['metadata']['name'])['schedule']}" for d in crons)
-        return Side(Place(self, role, app.port, deployment.scopes_of(role), text), True)
+        scopes = dict(scope.partition("/")[2].split("=") for scope in components.scopes_of(role))
+        return Side(Place(self, role, app.port, scopes, "; ".join(components.crons_of(role))), True)
 
     def kill_broker(self):
         self.database.close()

@@ -20,6 +20,7 @@ from process import BINARY, ROOT, run, wait_until
 from sidecar_host import Api as SidecarApi
 
 sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
+import components  # noqa: E402
 import deployment  # noqa: E402
 
 DATA_ERROR = 65
@@ -182,7 +183,7 @@ def test_events_of_older_shapes(spine, new_user, shape):
 def test_a_role_may_what_it_needs(spine):
     """EV1, SE9: publishing anywhere but to its own topics is refused, and makes no topic; so is every secret but its own."""
     for role in ("chat-api", "auditor"):
-        side, scopes = sidecar_api(spine, role), deployment.scopes_of(role)
+        side, scopes = sidecar_api(spine, role), dict(s.partition("/")[2].split("=") for s in components.scopes_of(role))
         others = {*TOPICS, *(f"dlq.{t}" for t in TOPICS), "task-recurrence", "x"} - set(scopes["publish"].split())
         for topic in others:
             answer = side.publish(topic, {}, key="k")
@@ -192,7 +193,7 @@ def test_a_role_may_what_it_needs(spine):
             assert answer.status == 403 and json.loads(answer.body)["errorCode"] == "ERR_PERMISSION_DENIED", (role, name, answer)
     assert set(json.loads(sidecar_api(spine, "auditor").call("GET", "secrets/secrets/audit").body)) == {"kek", "checkpoint-key"}
     topics = {row[0] for row in spine.database.rows("SELECT DISTINCT topic FROM sidecar.records")}
-    assert topics <= set(deployment.topics())
+    assert topics <= set(components.topics())
 
 
 def subscribed(description):

@@ -12,7 +12,6 @@ start(wait=True), kill(), stop(), is_alive() and pid. They end with this process
 
 In .run/deployment/NAME-PID/ every process has its log. It stays until another run finds that its process is gone.
 """
-import glob
 import json
 import os
 import secrets
@@ -21,10 +20,10 @@ import subprocess
 import sys
 import time
 
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+import components
 import proc
 import real_stack
 
@@ -52,68 +51,9 @@ def roles_of(binary=BINARY):
     return {name: d for name, d in found.items() if "dapr" in d["needs"]}
 
 
-def components():
-    for path in sorted(glob.glob(f"{real_stack.COMPONENTS}/*.yaml")):
-        with open(path, encoding="utf-8") as f:
-            yield from (d for d in yaml.safe_load_all(f) if d)
-
-
-def component(name):
-    return next(d for d in components() if d["metadata"]["name"] == name)
-
-
-def metadata_of(name):
-    return {m["name"]: m.get("value", "") for m in component(name)["spec"]["metadata"]}
-
-
-def configuration(role):
-    with open(os.path.join(real_stack.COMPONENTS, "config", f"{role}.yaml"), encoding="utf-8") as f:
-        return yaml.safe_load(f)["spec"]
-
-
-def listed(text, role):
-    """Of "ROLE=A,B;ROLE=C" what stands for a role, with spaces between."""
-    entries = dict(entry.strip().split("=") for entry in text.split(";"))
-    return entries.get(role, "").replace(",", " ")
-
-
-def callees(role):
-    """Whose API a role may call."""
-    names = [f[:-len(".yaml")] for f in sorted(os.listdir(os.path.join(real_stack.COMPONENTS, "config")))]
-    return " ".join(name for name in names
-                    if role in (p["appId"] for p in configuration(name)["accessControl"].get("policies", ())))
-
-
-def scopes_of(role):
-    """What dapr-components/local lets a role do."""
-    pubsub = metadata_of("kafka-pubsub")
-    kinds = ("pubsub.kafka", "state.postgresql", "secretstores.local.file")
-    return {"publish": listed(pubsub["publishingScopes"], role), "subscribe": listed(pubsub["subscriptionScopes"], role),
-            "secrets": " ".join(configuration(role)["secrets"]["scopes"][0]["allowedSecrets"]), "invoke": callees(role),
-            "components": " ".join(d["metadata"]["name"] for d in components()
-                                   if role in d.get("scopes", ()) and d["spec"].get("type") in kinds)}
-
-
-def scopes_text(role):
-    """As the embedded sidecar is told."""
-    return "; ".join(f"{role}/{what}={names}" for what, names in scopes_of(role).items())
-
-
-def topics():
-    """Those of dapr-components/topics."""
-    with open(real_stack.TOPICS, encoding="utf-8") as f:
-        return [line.split()[0] for line in f if line.strip() and not line.startswith("#")]
-
-
-def crons_of(roles):
-    """For the embedded sidecar, what daprd reads from the components: ROLE/NAME=SCHEDULE of each role's crons."""
-    found = []
-    for document in components():
-        if document["spec"].get("type") == "bindings.cron":
-            name = document["metadata"]["name"]
-            schedule = next(m["value"] for m in document["spec"]["metadata"] if m["name"] == "schedule")
-            found += [f"{role}/{name}={schedule}" for role in document["scopes"] if name in roles.get(role, {}).get("crons", ())]
-    return "; ".join(found)
+def crons_handled(role, crons):
+    """For the embedded sidecar: those bindings of a role that it has a handler for."""
+    return [binding for binding in components.crons_of(role) if binding.split("/")[1].split("=")[0] in crons]
 
 
 def write_private(path, text):
@@ -278,8 +218,9 @@ class Deployment:
 
     def start_embedded(self):
         apps = [f"{i.role}={i.api_port}:127.0.0.1:{i.callback_port}" for i in self.instances]
-        config = {"sidecar.apps": ", ".join(apps), "sidecar.crons": crons_of({r: self.descriptions[r] for r in self.counts}),
-                  "sidecar.topics": " ".join(topics()), "sidecar.scopes": "; ".join(map(scopes_text, self.counts)),
+        config = {"sidecar.apps": ", ".join(apps), "sidecar.topics": " ".join(components.topics()),
+                  "sidecar.crons": "; ".join(c for r in self.counts for c in crons_handled(r, self.descriptions[r]["crons"])),
+                  "sidecar.scopes": "; ".join(scope for r in self.counts for scope in components.scopes_of(r)),
                   "sidecar.token_dir": self.token_directory, "sidecar.secrets_file": self.secrets_file}
         sidecar = Role("sidecar", 0, self.directory, {**config, **self.config_of("sidecar")}, self.binary)
         self.processes["sidecar"] = sidecar
