@@ -17,7 +17,7 @@ import metrics  # noqa: E402
 import tour  # noqa: E402
 
 sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
-import deployment  # noqa: E402
+import components  # noqa: E402
 
 ROLES = ("sidecar", "chat-api", "auditor")
 
@@ -90,7 +90,7 @@ def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
         return {name: set(values.split()) for name, _, values in (rule.strip().partition("=") for rule in text.split(";"))}
 
     assert rules(config["sidecar.scopes"]) == rules("; ".join(s for role in ("chat-api", "auditor") for s in components.scopes_of(role)))
-    assert config["sidecar.topics"].split() == deployment.topics()
+    assert config["sidecar.topics"].split() == list(components.topics())
 
 
 def test_run_all(run):
