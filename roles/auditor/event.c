@@ -43,13 +43,12 @@ static const struct json_field INNER[] = {
 	JSON_FIELD_END,
 };
 
-struct envelope {
-	struct json_str partitionkey, data_base64;
+struct record {
+	struct json_str data_base64;
 };
 
-static const struct json_field ENVELOPE[] = {
-	JSON_FIELD(struct envelope, partitionkey, "partitionkey", JSON_KIND_STR),
-	JSON_FIELD(struct envelope, data_base64, "data_base64", JSON_KIND_STR),
+static const struct json_field RECORD[] = {
+	JSON_FIELD(struct record, data_base64, "data_base64", JSON_KIND_STR),
 	JSON_FIELD_END,
 };
 
@@ -139,15 +138,10 @@ static int read_sequence(const struct words *w, int64_t *ret, struct err *reterr
 }
 
 /* The envelope and the data must tell of the same. */
-static int check_envelope(struct arena *arena, struct str body, const struct cloudevent *ce,
-			  const struct words *w, struct str user_id, struct err *reterr)
+static int check_envelope(const struct cloudevent *ce, const struct words *w, struct str user_id,
+			  struct err *reterr)
 {
-	struct envelope e = { .partitionkey = { .state = JSON_ABSENT } };
-	int r = json_parse(arena, body, "event", ENVELOPE, &e, reterr);
-
-	if (r < 0)
-		return r;
-	if (e.partitionkey.state == JSON_SET && !str_eq(e.partitionkey.v, user_id))
+	if (ce->partition_key.p != NULL && !str_eq(ce->partition_key, user_id))
 		return err_set(reterr, &ERR_INVALID, "event.data.user_id",
 			       "is not whose event the envelope says it is");
 	if (w->event_id.state == JSON_SET && !str_eq(w->event_id.v, ce->id))
@@ -169,17 +163,23 @@ static int check_size(const struct cloudevent *ce, struct err *reterr)
 	return 0;
 }
 
-static int read_words(struct arena *arena, struct str body, const struct cloudevent *ce,
-		      struct audit_event *ret, struct err *reterr)
+/* What an event has outside is not looked for inside, which is most of its bytes. */
+static bool is_complete(const struct words *w)
+{
+	return w->user_id.state == JSON_SET && number_of(&w->task_id) > 0;
+}
+
+static int read_words(struct arena *arena, const struct cloudevent *ce, struct audit_event *ret,
+		      struct err *reterr)
 {
 	struct words w = { .user_id = { .state = JSON_ABSENT } };
 	struct inner payload = { .user_id = { .state = JSON_ABSENT } }, task_data = payload,
 		     metadata = payload;
 	int r = json_parse(arena, ce->data, "event.data", WORDS, &w, reterr);
 
-	if (r == 0)
+	if (r == 0 && !is_complete(&w))
 		r = read_inner(arena, &w.payload, "event.data.payload", &payload, reterr);
-	if (r == 0)
+	if (r == 0 && !is_complete(&w))
 		r = read_inner(arena, &w.task_data, "event.data.task_data", &task_data, reterr);
 	if (r == 0)
 		r = read_inner(arena, &w.metadata, "event.data.metadata", &metadata, reterr);
@@ -195,11 +195,11 @@ static int read_words(struct arena *arena, struct str body, const struct cloudev
 			       "must be there, 1 to 128 bytes without control characters");
 	ret->task_id = task_of(&w, &payload, &task_data);
 	ret->at_us = time_of(&w, ce);
-	return check_envelope(arena, body, ce, &w, ret->user_id, reterr);
+	return check_envelope(ce, &w, ret->user_id, reterr);
 }
 
-int auditor_read_event(struct arena *arena, struct str topic, struct str body,
-		       const struct cloudevent *ce, struct audit_event *ret, struct err *reterr)
+int auditor_read_event(struct arena *arena, struct str topic, const struct cloudevent *ce,
+		       struct audit_event *ret, struct err *reterr)
 {
 	struct audit_event e = {
 		.event_id = ce->id, .topic = topic, .type = ce->type, .data = ce->data
@@ -207,7 +207,7 @@ int auditor_read_event(struct arena *arena, struct str topic, struct str body,
 	int r = check_size(ce, reterr);
 
 	if (r == 0)
-		r = read_words(arena, body, ce, &e, reterr);
+		r = read_words(arena, ce, &e, reterr);
 	if (r < 0)
 		return r;
 	r = cloudevent_identity(arena, ce, e.identity);
@@ -221,8 +221,8 @@ int auditor_read_event(struct arena *arena, struct str topic, struct str body,
 
 int auditor_read_record(struct arena *arena, struct str body, struct str *ret)
 {
-	struct envelope e = { .partitionkey = { .state = JSON_ABSENT } };
-	int r = json_parse(arena, body, "record", ENVELOPE, &e, NULL);
+	struct record e = { .data_base64 = { .state = JSON_ABSENT } };
+	int r = json_parse(arena, body, "record", RECORD, &e, NULL);
 
 	if (r == 0 && e.data_base64.state == JSON_SET)
 		r = base64_decode(arena, e.data_base64.v, ret);
