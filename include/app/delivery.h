@@ -24,17 +24,20 @@ struct delivered_event {
 	int64_t task_id, sequence; /* DELIVERY_NONE: none */
 	int64_t at_us;		   /* what it says, else when it was read */
 	struct str payload;	   /* the object that tells of it; .p NULL: none */
-	struct str task;	   /* the task as an object; .p NULL: none */
+	struct str task_data;	   /* the task, where older programs put it; .p NULL: not there */
 };
 
 /*
  * Older spellings and shapes are read too (flat data, task_data, numbers where texts belong), and
  * types nobody knows. Strict is what decides whose event it is, and that it is the event it says.
- * Views of the body and strings in the arena. -EINVAL: it can never be taken: no user, a later
+ * Views of the event and strings in the arena. -EINVAL: it can never be taken: no user, a later
  * version, an id or a user that contradicts the envelope; -ENOMEM. Pure but for the clock.
  */
-int delivery_read(struct arena *arena, struct str body, const struct cloudevent *ce,
-		  struct delivered_event *ret, struct err *reterr) MUST_CHECK;
+int delivery_read(struct arena *arena, const struct cloudevent *ce, struct delivered_event *ret,
+		  struct err *reterr) MUST_CHECK;
+/* The task that it tells of, as an object; .p NULL: of none. A view. -EINVAL, -ENOMEM. */
+int delivery_task(struct arena *arena, const struct delivered_event *e, struct str *ret,
+		  struct err *reterr) MUST_CHECK;
 /* Whether a type says this of that noun: ("task", "completed") is task.completed, TASK_COMPLETED
  * and completed. */
 bool delivery_is(const struct delivered_event *e, const char *noun, const char *verb);

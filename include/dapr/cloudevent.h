@@ -15,6 +15,7 @@
 struct cloudevent {
 	struct str id, type, source, time; /* not empty, but for time (.p NULL: none) */
 	struct str subject;		   /* .p NULL: none */
+	struct str partition_key;	   /* what brokers keep the order by; .p NULL: none */
 	struct str traceparent;		   /* .p NULL: none, or all zeros, which means none */
 	struct str data; /* the bytes of the JSON value, as they stand in the event;
 			    .p NULL: none */

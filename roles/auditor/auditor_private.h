@@ -39,9 +39,8 @@ route_handler_fn auditor_task_history, auditor_history;
  * types nobody knows. -EINVAL: it can never be kept: no user, a type that is wrong, a later
  * version, an id or a user that contradicts the envelope, too long; -ENOMEM. Pure.
  */
-int auditor_read_event(struct arena *arena, struct str topic, struct str body,
-		       const struct cloudevent *ce, struct audit_event *ret,
-		       struct err *reterr) MUST_CHECK;
+int auditor_read_event(struct arena *arena, struct str topic, const struct cloudevent *ce,
+		       struct audit_event *ret, struct err *reterr) MUST_CHECK;
 /* The bytes of the record in a raw delivery: the sidecar wraps them (data_base64). -ENOMEM. */
 int auditor_read_record(struct arena *arena, struct str body, struct str *ret) MUST_CHECK;
 

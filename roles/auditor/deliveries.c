@@ -53,7 +53,7 @@ FIBER int auditor_on_event(struct app *app, const struct delivery *d, struct err
 	struct auditor *a = auditor_of(app);
 	struct audit_appended appended = { .is_known = false };
 	struct audit_event e;
-	int r = auditor_read_event(d->arena, d->topic, d->body, &d->event, &e, reterr);
+	int r = auditor_read_event(d->arena, d->topic, &d->event, &e, reterr);
 
 	if (r == 0)
 		r = append(a, d->arena, &e, &appended, reterr);
@@ -88,7 +88,7 @@ static int describe(struct arena *arena, struct str topic, struct str record,
 
 	ret->event_id = ce.id;
 	if (r == 0)
-		r = auditor_read_event(arena, topic, record, &ce, &e, &why);
+		r = auditor_read_event(arena, topic, &ce, &e, &why);
 	if (r == -ENOMEM)
 		return r;
 	ret->reason = STR("a consumer refused it, or was away for too long");

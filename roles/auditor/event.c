@@ -32,8 +32,8 @@ static int check_size(const struct cloudevent *ce, struct err *reterr)
 	return 0;
 }
 
-int auditor_read_event(struct arena *arena, struct str topic, struct str body,
-		       const struct cloudevent *ce, struct audit_event *ret, struct err *reterr)
+int auditor_read_event(struct arena *arena, struct str topic, const struct cloudevent *ce,
+		       struct audit_event *ret, struct err *reterr)
 {
 	struct audit_event e = {
 		.event_id = ce->id, .topic = topic, .type = ce->type, .data = ce->data
@@ -42,7 +42,7 @@ int auditor_read_event(struct arena *arena, struct str topic, struct str body,
 	int r = check_size(ce, reterr);
 
 	if (r == 0)
-		r = delivery_read(arena, body, ce, &read, reterr);
+		r = delivery_read(arena, ce, &read, reterr);
 	if (r < 0)
 		return r;
 	e.user_id = read.user_id;

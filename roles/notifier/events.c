@@ -81,7 +81,7 @@ static int take(const struct delivery *d, struct incoming *ret, struct err *rete
 	else
 		notifier_no_memory(reterr);
 	if (r == 0)
-		r = delivery_read(in.arena, in.body, &ce, &in.event, reterr);
+		r = delivery_read(in.arena, &ce, &in.event, reterr);
 	if (r < 0) {
 		arena_free(in.arena);
 		return r;

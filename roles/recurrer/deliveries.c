@@ -24,12 +24,16 @@ static const struct json_field TASK_WORDS[] = {
 };
 
 /* An event that does not say is asked about. */
-static int read_words(struct arena *arena, struct str task, struct task_words *ret,
+static int read_words(struct arena *arena, const struct delivered_event *e, struct task_words *ret,
 		      struct err *reterr)
 {
+	struct str task;
+	int r = delivery_task(arena, e, &task, reterr);
+
 	*ret = (struct task_words){ .completed = { .state = JSON_ABSENT } };
-	return task.p != NULL ? json_parse(arena, task, "event.data.task", TASK_WORDS, ret, reterr)
-			      : 0;
+	if (r == 0 && task.p != NULL)
+		r = json_parse(arena, task, "event.data.task", TASK_WORDS, ret, reterr);
+	return r;
 }
 
 /* 1: the task may have a next instance to make or to take back; 0: not; -EINVAL, -ENOMEM. */
@@ -41,7 +45,7 @@ static int concerns_series(struct arena *arena, const struct delivered_event *e,
 
 	if (e->task_id == DELIVERY_NONE || (!is_flip && !is_write))
 		return 0;
-	int r = read_words(arena, e->task, &words, reterr);
+	int r = read_words(arena, e, &words, reterr);
 	if (r < 0)
 		return r;
 	if (words.recurrence_rule.state == JSON_NULL)
@@ -56,7 +60,7 @@ static int read_event(const struct delivery *d, struct delivered_event *ret, str
 	if (d->event.id.n > EVENT_ID_MAX)
 		return err_set(reterr, &ERR_INVALID, "event.id", "has more than %d bytes",
 			       EVENT_ID_MAX);
-	return delivery_read(d->arena, d->body, &d->event, ret, reterr);
+	return delivery_read(d->arena, &d->event, ret, reterr);
 }
 
 FIBER int recurrer_on_task_event(struct app *app, const struct delivery *d, struct err *reterr)

@@ -143,7 +143,7 @@ struct entry_metadata {
 
 struct entry {
 	enum json_state state;
-	struct json_str id, content_type;
+	struct json_str id, content_type, event;
 	struct entry_metadata metadata;
 };
 
@@ -164,6 +164,7 @@ static const struct json_field METADATA_FIELDS[] = {
 static const struct json_field ENTRY_FIELDS[] = {
 	JSON_FIELD(struct entry, id, "entryId", JSON_KIND_STR),
 	JSON_FIELD(struct entry, content_type, "contentType", JSON_KIND_STR),
+	JSON_FIELD(struct entry, event, "event", JSON_KIND_RAW),
 	{ .name = "metadata",
 	  .kind = JSON_KIND_OBJ,
 	  .offset = offsetof(struct entry, metadata),
@@ -194,9 +195,9 @@ static bool has_bad_ids(const struct entry *entries, size_t n)
 }
 
 /* What an entry's event stands for: JSON as it is; a string is text, or base64 of bytes. */
-static int event_bytes(struct call *c, const struct entry *e, struct str json, struct str *ret)
+static int event_bytes(struct call *c, const struct entry *e, struct str *ret)
 {
-	struct str text, type = e->content_type.v;
+	struct str json = e->event.v, text, type = e->content_type.v;
 
 	*ret = json;
 	if (json.n == 0 || json.p[0] != '"' || str_ends(type, STR("json")))
@@ -210,14 +211,14 @@ static int event_bytes(struct call *c, const struct entry *e, struct str json, s
 }
 
 static int make_record(struct call *c, const struct wrap *common, const struct entry *e,
-		       struct str json, struct record *ret)
+		       struct record *ret)
 {
 	struct wrap w = *common;
 	struct str bytes;
 
 	ret->key = e->metadata.partition_key.state == JSON_SET ? e->metadata.partition_key.v
 							       : e->metadata.key.v;
-	int r = event_bytes(c, e, json, &bytes);
+	int r = event_bytes(c, e, &bytes);
 	if (r < 0)
 		return err_set(&c->err, &ERR_BAD_REQUEST, NULL,
 			       "the event of entry %.*s is missing or not in its content type",
@@ -225,6 +226,7 @@ static int make_record(struct call *c, const struct wrap *common, const struct e
 	ret->body = bytes;
 	if (is_true(e->metadata.raw.v))
 		return 0;
+	w.is_checked = bytes.p == e->event.v.p;
 	w.content_type = e->content_type.v.n > 0 ? e->content_type.v : (struct str){ NULL, 0 };
 	w.id = e->metadata.id.v;
 	w.type = e->metadata.type.v;
@@ -240,10 +242,9 @@ static int make_record(struct call *c, const struct wrap *common, const struct e
 }
 
 /* Reads the entries; -EINVAL is answered with 400. */
-static int read_entries(struct call *c, struct entries *ret, struct str *ret_list)
+static int read_entries(struct call *c, struct entries *ret)
 {
-	int r = slice_parse(c->arena, c->http->body, "body", ENTRIES_FIELDS, ret, ret_list,
-			    &c->err);
+	int r = slice_parse(c->arena, c->http->body, "body", ENTRIES_FIELDS, ret, NULL, &c->err);
 
 	if (r < 0)
 		return r;
@@ -253,19 +254,15 @@ static int read_entries(struct call *c, struct entries *ret, struct str *ret_lis
 	return 0;
 }
 
-static int make_records(struct call *c, const struct entries *entries, struct str list,
-			struct record *records)
+static int make_records(struct call *c, const struct entries *entries, struct record *records)
 {
-	struct str key, item;
-	struct slice s;
+	const struct entry *list = entries->list.v;
 	struct wrap w;
 	int r = 0;
 
 	fill_wrap(c, &w);
-	slice_open(&s, list);
-	for (size_t i = 0; r == 0 && i < entries->list.n && slice_next(&s, &key, &item); i++)
-		r = make_record(c, &w, (const struct entry *)entries->list.v + i,
-				slice_get(item, STR("event")), &records[i]);
+	for (size_t i = 0; r == 0 && i < entries->list.n; i++)
+		r = make_record(c, &w, &list[i], &records[i]);
 	return r;
 }
 
@@ -301,14 +298,13 @@ FIBER void publish_bulk(struct call *c)
 	struct topic *topic;
 	struct entries entries = { 0 };
 	struct record *records = NULL;
-	struct str list;
 
 	if (!may_publish(c))
 		return;
-	int r = read_entries(c, &entries, &list);
+	int r = read_entries(c, &entries);
 	if (r == 0) {
 		records = arena_calloc(c->arena, entries.list.n, sizeof(*records));
-		r = records != NULL ? make_records(c, &entries, list, records)
+		r = records != NULL ? make_records(c, &entries, records)
 				    : err_unavailable(&c->err, 1, "out of memory");
 	}
 	if (r < 0) {

@@ -20,6 +20,7 @@ struct wrap {
 	struct str traceparent, tracestate; /* of the request; .p NULL: none */
 	/* metadata.cloudevent.* of the request; .p NULL: not given */
 	struct str id, type, event_source, subject;
+	bool is_checked; /* the body is a value of JSON that was parsed */
 };
 
 /* Whether this media type says that the body is a CloudEvent in JSON. */

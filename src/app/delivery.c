@@ -36,7 +36,7 @@ static const struct json_field WORDS[] = {
 
 /* What may stand one level deeper. */
 struct inner {
-	struct json_str user_id, task_id, id, version, task;
+	struct json_str user_id, task_id, id, version;
 };
 
 static const struct json_field INNER[] = {
@@ -44,16 +44,15 @@ static const struct json_field INNER[] = {
 	JSON_FIELD(struct inner, task_id, "task_id", JSON_KIND_RAW),
 	JSON_FIELD(struct inner, id, "id", JSON_KIND_RAW),
 	JSON_FIELD(struct inner, version, "version", JSON_KIND_RAW),
-	JSON_FIELD(struct inner, task, "task", JSON_KIND_RAW),
 	JSON_FIELD_END,
 };
 
-struct envelope {
-	struct json_str partitionkey;
+struct holder {
+	struct json_str task;
 };
 
-static const struct json_field ENVELOPE[] = {
-	JSON_FIELD(struct envelope, partitionkey, "partitionkey", JSON_KIND_STR),
+static const struct json_field HOLDER[] = {
+	JSON_FIELD(struct holder, task, "task", JSON_KIND_RAW),
 	JSON_FIELD_END,
 };
 
@@ -89,13 +88,19 @@ static int read_inner(struct arena *arena, const struct json_str *v, const char 
 	return object.p != NULL ? json_parse(arena, object, where, INNER, ret, reterr) : 0;
 }
 
+/* What an event has outside is not looked for inside, which is most of its bytes. */
+static bool is_complete(const struct words *w)
+{
+	return w->user_id.state == JSON_SET && number_of(&w->task_id) > 0;
+}
+
 static int read_parts(struct arena *arena, struct str data, struct parts *p, struct err *reterr)
 {
 	int r = json_parse(arena, data, "event.data", WORDS, &p->w, reterr);
 
-	if (r == 0)
+	if (r == 0 && !is_complete(&p->w))
 		r = read_inner(arena, &p->w.payload, "event.data.payload", &p->payload, reterr);
-	if (r == 0)
+	if (r == 0 && !is_complete(&p->w))
 		r = read_inner(arena, &p->w.task_data, "event.data.task_data", &p->task_data,
 			       reterr);
 	if (r == 0)
@@ -180,15 +185,10 @@ static int read_sequence(const struct words *w, int64_t *ret, struct err *reterr
 }
 
 /* The envelope and the data must tell of the same. */
-static int check_envelope(struct arena *arena, struct str body, const struct cloudevent *ce,
-			  const struct words *w, struct str user_id, struct err *reterr)
+static int check_envelope(const struct cloudevent *ce, const struct words *w, struct str user_id,
+			  struct err *reterr)
 {
-	struct envelope e = { .partitionkey = { .state = JSON_ABSENT } };
-	int r = json_parse(arena, body, "event", ENVELOPE, &e, reterr);
-
-	if (r < 0)
-		return r;
-	if (e.partitionkey.state == JSON_SET && !str_eq(e.partitionkey.v, user_id))
+	if (ce->partition_key.p != NULL && !str_eq(ce->partition_key, user_id))
 		return err_set(reterr, &ERR_INVALID, "event.data.user_id",
 			       "is not whose event the envelope says it is");
 	if (w->event_id.state == JSON_SET && !str_eq(w->event_id.v, ce->id))
@@ -205,13 +205,11 @@ static void take(const struct parts *p, const struct cloudevent *ce, struct deli
 	e->task_id = task_of(p);
 	e->at_us = time_of(&p->w, ce);
 	e->payload = object_of(&p->w.payload);
-	e->task = object_of(&p->payload.task);
-	if (e->task.p == NULL)
-		e->task = object_of(&p->w.task_data);
+	e->task_data = object_of(&p->w.task_data);
 }
 
-int delivery_read(struct arena *arena, struct str body, const struct cloudevent *ce,
-		  struct delivered_event *ret, struct err *reterr)
+int delivery_read(struct arena *arena, const struct cloudevent *ce, struct delivered_event *ret,
+		  struct err *reterr)
 {
 	struct parts *p = arena_calloc(arena, 1, sizeof(*p));
 	struct delivered_event e = { .sequence = DELIVERY_NONE };
@@ -231,10 +229,26 @@ int delivery_read(struct arena *arena, struct str body, const struct cloudevent 
 	if (!jwt_subject_is_valid(e.user_id))
 		return err_set(reterr, &ERR_INVALID, "event.data.user_id",
 			       "must be there, 1 to 128 bytes without control characters");
-	r = check_envelope(arena, body, ce, &p->w, e.user_id, reterr);
+	r = check_envelope(ce, &p->w, e.user_id, reterr);
 	if (r == 0)
 		*ret = e;
 	return r;
+}
+
+int delivery_task(struct arena *arena, const struct delivered_event *e, struct str *ret,
+		  struct err *reterr)
+{
+	struct holder holder = { .task = { .state = JSON_ABSENT } };
+	int r = e->payload.p != NULL ? json_parse(arena, e->payload, "event.data.payload", HOLDER,
+						  &holder, reterr)
+				     : 0;
+
+	if (r < 0)
+		return r;
+	*ret = object_of(&holder.task);
+	if (ret->p == NULL)
+		*ret = e->task_data;
+	return 0;
 }
 
 bool delivery_is(const struct delivered_event *e, const char *noun, const char *verb)

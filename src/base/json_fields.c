@@ -8,7 +8,6 @@
  * A malformed document (400) outranks a wrong value (422): the first wrong value is noted and
  * parsing goes on. Memory that fails stops at once.
  */
-#include "base/hash.h"
 #include "src/base/json_private.h"
 
 #include <assert.h>
@@ -428,11 +427,22 @@ static const struct json_field *find_field(const struct json_field *fields, stru
 	return NULL;
 }
 
+/* Every key is compared with those before it in its object: most differ in this. */
+static uint32_t tag_of(struct str name)
+{
+	const unsigned char *p = (const unsigned char *)name.p;
+
+	if (name.n == 0)
+		return 0;
+	return (uint32_t)(name.n & 0xff) << 24 | (uint32_t)p[0] << 16 |
+	       (uint32_t)p[name.n / 2] << 8 | p[name.n - 1];
+}
+
 static bool is_duplicate(const struct json_reader *r, const struct json_frame *f,
 			 const struct json_key *key)
 {
 	for (size_t i = f->first_key; i < r->n_keys; i++)
-		if (r->keys[i].hash == key->hash && str_eq(r->keys[i].name, key->name))
+		if (r->keys[i].tag == key->tag && str_eq(r->keys[i].name, key->name))
 			return true;
 	return false;
 }
@@ -473,7 +483,7 @@ static int on_key(void *ctx, const unsigned char *p, size_t n)
 
 	if (f->n == JSON_MAX_KEYS)
 		return stop_malformed(r, "The object has too many keys.");
-	key.hash = hash_random64(key.name);
+	key.tag = tag_of(key.name);
 	duplicate = is_duplicate(r, f, &key);
 	key.name = keep_name(r, key.name);
 	if (!key.name.p || !grow_keys(r))

@@ -24,7 +24,7 @@ void json_scan(struct str bytes, struct json_scan *ret);
 
 /* A key of an object that is still open. */
 struct json_key {
-	uint64_t hash;
+	uint32_t tag; /* of equal names equal, and of different ones seldom */
 	struct str name;
 };
 

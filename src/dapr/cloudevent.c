@@ -14,7 +14,8 @@
 enum { IDENTITY_MAX = 6 * CLOUDEVENT_BODY_MAX };
 
 struct envelope {
-	struct json_str specversion, id, type, source, subject, time, traceparent, data;
+	struct json_str specversion, id, type, source, subject, time, partition_key, traceparent,
+		data;
 };
 
 /* traceparent may be of any type: one that is no string is nobody's mistake but a tracer's, and no
@@ -26,6 +27,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(struct envelope, source, "source", JSON_KIND_STR),
 	JSON_FIELD(struct envelope, subject, "subject", JSON_KIND_STR),
 	JSON_FIELD(struct envelope, time, "time", JSON_KIND_STR),
+	JSON_FIELD(struct envelope, partition_key, "partitionkey", JSON_KIND_STR),
 	JSON_FIELD(struct envelope, traceparent, "traceparent", JSON_KIND_RAW),
 	JSON_FIELD(struct envelope, data, "data", JSON_KIND_RAW),
 	JSON_FIELD_END,
@@ -128,6 +130,8 @@ int cloudevent_parse(struct arena *arena, struct str body, struct cloudevent *re
 		.subject = optional(&e.subject),
 		.data = optional(&e.data),
 	};
+	if (e.partition_key.state == JSON_SET)
+		ret->partition_key = e.partition_key.v;
 	if (e.traceparent.state == JSON_SET)
 		ret->traceparent = traceparent(e.traceparent.v);
 	return 0;

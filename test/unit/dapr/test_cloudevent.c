@@ -151,6 +151,7 @@ START_TEST(the_same_event_comes_back)
 		ck_assert(str_eq(event.type, STR("task.created")));
 		ck_assert(str_eq(event.source, STR("chat-api")));
 		ck_assert(str_eq(event.subject, STR("7")));
+		ck_assert(str_eq(event.partition_key, STR("alice@example.org")));
 		ck_assert(str_eq(event.time, STR("2026-11-21T12:00:00.123456Z")));
 		ck_assert(str_starts(event.data, STR("{\"")) && str_ends(event.data, STR("}")));
 		ck_assert(event.data.p > cases[i].body.p &&
