@@ -43,8 +43,9 @@ struct audit_checkpointer *audit_checkpointer_new(struct db *writer, struct db *
 void audit_checkpointer_free(struct audit_checkpointer *c);
 
 /*
- * Makes the next checkpoint. 1 and *ret: made, and there may be more to do: call again; 0: no head
- * changed; -EEXIST: another process made one meanwhile. Errors as db_run_wait.
+ * Makes the next checkpoint, *ret, whose n_heads is 0 when no head changed. 1: it had no room for
+ * all that changed: call again; 0: it names the last of them; -EEXIST: another process made one
+ * meanwhile. Errors as db_run_wait.
  */
 FIBER int audit_checkpoint_wait(struct audit_checkpointer *c, struct arena *arena,
 				struct audit_checkpoint *ret, struct err *reterr) MUST_CHECK;

@@ -46,7 +46,7 @@ static FIBER int make_checkpoints(struct auditor *a, struct arena *arena, struct
 
 	for (int i = 0; r == 1 && i < CHECKPOINTS_MAX; i++) {
 		r = audit_checkpoint_wait(a->checkpointer, arena, &made, reterr);
-		if (r == 1 && made.n_heads > 0) {
+		if (r >= 0 && made.n_heads > 0) {
 			metric_add(a->checkpoints, 1);
 			log_checkpoint(&made);
 		}

@@ -264,7 +264,8 @@ static FIBER int checkpoint_page(struct audit_checkpointer *c, struct arena *are
 	if (r < 0)
 		return r;
 	know(c, heads);
-	return 1;
+	/* What changed since the start is the next tick's. */
+	return is_last ? 0 : 1;
 }
 
 int audit_checkpoint_wait(struct audit_checkpointer *c, struct arena *arena,

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import re
+import threading
 import uuid
 
 import psycopg2
@@ -452,6 +453,34 @@ def test_verify_export_erase(auditor, new_user):
     lines = [json.loads(line) for line in auditor.run("audit", "export", "--user", user).stdout.splitlines()]
     assert [e["key_version"] for e in lines] == [1] * 5 + [0, 2] and lines[6]["data"]["sequence"] == 6
     assert auditor.run("audit", "verify").returncode == 0
+
+
+def test_a_tick_makes_one_checkpoint(auditor, new_user):
+    """However many events come in while it does: they are the next one's."""
+    users, stopped = [new_user() for _ in range(4)], threading.Event()
+
+    def deliver(user):
+        sequence = 0
+        while not stopped.is_set():
+            sequence += 1
+            assert auditor.deliver(make_event(user, sequence=sequence), times=1) == 200
+
+    threads = [threading.Thread(target=deliver, args=(user,)) for user in users]
+    for thread in threads:
+        thread.start()
+    try:
+        auditor.database.rows("DELETE FROM todod.leases")
+        for _ in range(3):
+            before = auditor.database.value("SELECT count(*) FROM todod.audit_checkpoints")
+            auditor.tick()
+            assert auditor.database.value("SELECT count(*) FROM todod.audit_checkpoints") <= before + 1
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+    auditor.tick()
+    done = auditor.run("audit", "verify")
+    assert done.returncode == 0 and json.loads(done.stdout)["heads"] >= len(users)
 
 
 def test_by_the_owner_alone(auditor, new_user):

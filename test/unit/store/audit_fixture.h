@@ -201,14 +201,14 @@ static __attribute__((noinline, unused)) FIBER int audit_checkpoints(struct audi
 {
 	struct audit_checkpoint made;
 	struct err err = { 0 };
-	int n = 0, r;
+	int n = 0;
 
-	for (;; n++) {
+	for (int r = 1; r == 1;) {
 		r = audit_checkpoint_wait(c, fx.arena, &made, &err);
 		ck_assert_msg(r >= 0, "%s", err.text);
-		if (r == 0)
-			return n;
+		n += made.n_heads > 0;
 	}
+	return n;
 }
 
 struct audit_findings {
