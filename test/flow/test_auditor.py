@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import process
 from api_client import sign
 from conftest import pem_of, write_private
-from database import Cluster, url_of
+from database import Cluster, connect, url_of
 from fake_sidecar import FakeSidecar
 from process import wait_until
 
@@ -390,6 +390,34 @@ def test_one_that_the_broker_refuses_holds_nothing_up(auditor, new_user):
         assert auditor.run("dlq", "drop", letter[0]).returncode == 0
     done = auditor.run("dlq", "list")
     assert done.returncode == 0 and done.stdout == "", "nothing is nothing"
+
+
+def test_no_role_of_any_service_changes_the_trail(auditor, new_user):
+    """RL9: UPDATE, DELETE and TRUNCATE fail as every role there is, also with session_replication_role, which none may set; and as
+    the superuser, who may."""
+    user, database = new_user(), auditor.database
+    assert auditor.deliver(make_event(user)) == 200
+    roles = [row[0] for row in database.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE 'todod\\_%' ORDER BY 1")]
+    assert {"todod_api", "todod_relay", "todod_sidecar", *ROLES} <= set(roles)
+    changes = [f"{verb} todod.{table}{rest}" for table in ("audit", "audit_checkpoints") for verb, rest in (
+        ("UPDATE", " SET at = now()"), ("UPDATE", " SET at = now() WHERE false"), ("DELETE FROM", ""), ("TRUNCATE", ""))]
+    before = database.rows("SELECT * FROM todod.audit ORDER BY user_id, n")
+    for role in ["postgres", *roles]:
+        if role != "postgres":
+            database.let_log_in(role)
+        with contextlib.closing(connect(url_of(database.cluster_url, database.name, role))) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT set_config('app.user_id', %s, false)", (user,))
+            for replica in (False, True):
+                if replica and role != "postgres":
+                    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                        cursor.execute("SET session_replication_role = replica")
+                elif replica:
+                    cursor.execute("SET session_replication_role = replica")
+                for change in changes:
+                    with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.RestrictViolation)):
+                        cursor.execute(change)
+    assert database.rows("SELECT * FROM todod.audit ORDER BY user_id, n") == before
 
 
 def test_upkeep_removes_what_is_30_days_old(auditor, new_user):
