@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests and counts them: test/run.py [--profile=P] SUITE...
 
-lint  unit  oracle  vectors  fuzz-replay  flow  schemathesis[=CASES]  valgrind  fuzz=SECONDS  contract[=optional]
+lint  unit  oracle  vectors  fuzz-replay  flow  torture  schemathesis[=CASES]  valgrind  fuzz=SECONDS  contract[=optional]
 
 What passes is one line per suite; what fails is shown in full. The last line is `N passed, N failed`. Suites
 that want PostgreSQL share a cluster that lives as long as this process, under .run/test/.
@@ -24,6 +24,7 @@ PG = os.path.join(ROOT, "scripts", "pg.sh")
 JOBS = max(2, os.cpu_count() or 2)
 UNIT_SECONDS = 300
 FLOW_SECONDS = 1500
+TORTURE_SECONDS = 600
 SCHEMATHESIS_SECONDS = 5400
 CONTRACT_SECONDS = 3600
 SANITIZERS = {
@@ -206,6 +207,30 @@ def flow(tally, cluster, profile):
     tally.suite("flow", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
 
 
+def torture(tally, cluster, profile):
+    """Faults one by one, and side by side with them half a minute of all at once, and of faults made to be found."""
+    started = time.monotonic()
+    build = os.path.join(ROOT, "build", profile)
+    env = dict(os.environ, TODOD_TEST_BUILD=build)
+    runs = {"torture": ["--seconds=15", "--away=3"], "sabotage": ["--seconds=4", "--sabotage"]}
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:  # they wait more than they work
+        tests = pool.submit(run_pytest, "torture", build, env, TORTURE_SECONDS)
+        for name, arguments in runs.items():
+            runs[name] = pool.submit(run_program, [sys.executable, "test/torture/run.py", f"--profile={profile}", *arguments], env,
+                                     TORTURE_SECONDS)
+    passed, failed, skipped, status, output = tests.result()
+    if failed:
+        show(f"torture: exit status {status}", output)
+    for name, run in runs.items():
+        status, output = run.result()
+        passed, failed = (passed + 1, failed) if status == 0 else (passed, failed + 1)
+        if status != 0:
+            show(f"{name}: exit status {status}", output)
+        elif name == "torture":
+            print("\n".join(line for line in output.splitlines() if line.startswith("|")), flush=True)
+    tally.suite("torture", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
+
+
 def contract(tally, optional):
     """The sidecar's contract on each backend that can run here. A real Dapr that cannot is a failure unless optional."""
     started = time.monotonic()
@@ -276,7 +301,7 @@ def schemathesis(tally, cluster, profile, cases=1000):
 
 
 SUITES = {"lint": lint, "oracle": oracle, "vectors": vectors, "unit": unit,
-          "fuzz-replay": fuzz_replay, "flow": flow,
+          "fuzz-replay": fuzz_replay, "flow": flow, "torture": torture,
           "schemathesis": schemathesis, "valgrind": valgrind}
 
 
