@@ -72,9 +72,12 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 FLAGS_STAMP := $(B)/.flags
 FUZZ_SECONDS ?= 60
 CASES ?= 20000
+# How long make torture hurts; how much of it PostgreSQL is away: a third, at most 180 s, unless AWAY says.
+SECONDS ?= 600
+TORTURE = test/torture/run.py --seconds=$(SECONDS) $(AWAY:%=--away=%) $(SEED:%=--seed=%)
 
 .PHONY: all objects tests fuzzers run-all run-dapr check check-all unit oracle flow contract-embedded schemathesis lint hdr-check fuzz fuzz-replay valgrind analyze \
-	clang tidy coverage bench bench-events topics check-dapr docs score format format-check deps help clean FORCE
+	clang tidy coverage bench bench-events torture torture-dapr topics check-dapr docs score format format-check deps help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -142,7 +145,7 @@ run-all: ## install what is missing, build, start everything with a PostgreSQL o
 run-dapr: ## the same with a real Dapr and Kafka, which it builds once (needs Go, Java, Maven)
 	@scripts/run-all.sh dapr
 
-check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow and contract tests (ASan and UBSan), Schemathesis
+check: deps ## what every change must pass: lint, unit tests, oracles, fuzz corpora, flow and contract tests (ASan and UBSan), half a minute of torture, Schemathesis
 	@$(SELF) PROFILE=release all
 	@$(SELF) PROFILE=asan all tests
 	@scripts/venv.sh
@@ -229,6 +232,15 @@ bench-events: deps-bench ## events from task to audit trail, on the embedded sid
 check-dapr: deps ## the contract of the sidecar, on a real Dapr and broker and on the embedded one (needs Go, Java, Maven; OPTIONAL=1: not needed)
 	@$(SELF) PROFILE=release all
 	@$(PYTHON) test/run.py contract$(if $(OPTIONAL),=optional)
+
+torture: deps ## everything is killed again and again for SECONDS=600, PostgreSQL away for 180 s of it, every event twice; then nothing may be missing
+	@$(SELF) PROFILE=asan all
+	@$(PYTHON) $(TORTURE)
+
+torture-dapr: deps ## the same with a real Dapr and Kafka, and poison (needs Go, Java, Maven)
+	@$(SELF) PROFILE=release all tests
+	@TODOD_TEST_STACK=dapr TODOD_TEST_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -p no:cacheprovider test/torture
+	@$(PYTHON) $(TORTURE) --stack=dapr --profile=release
 
 topics: ## make the topics of dapr-components/topics on a broker: BROKERS=HOST:PORT, FLAGS='-replication 3 -tls'
 	@$(if $(BROKERS),,echo 'topics: say where: make topics BROKERS=HOST:PORT' >&2; exit 64)

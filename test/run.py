@@ -25,6 +25,7 @@ PG = os.path.join(ROOT, "scripts", "pg.sh")
 JOBS = max(2, os.cpu_count() or 2)
 UNIT_SECONDS = 300
 FLOW_SECONDS = 1500
+TORTURE_SECONDS = 600
 SCHEMATHESIS_SECONDS = 5400
 CONTRACT_SECONDS = 3600
 SANITIZERS = {
@@ -207,13 +208,28 @@ def flow(tally, cluster, profile):
     tally.suite("flow", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
 
 
-def torture(tally, _cluster, profile):
-    """What compares the trail with what clients were told finds each kind of fault."""
+def torture(tally, cluster, profile):
+    """Faults one by one, and side by side with them half a minute of all at once, and of faults made to be found."""
     started = time.monotonic()
-    passed, failed, _, status, output = run_pytest("torture", os.path.join(ROOT, "build", profile), dict(os.environ), FLOW_SECONDS)
+    build = os.path.join(ROOT, "build", profile)
+    env = dict(os.environ, TODOD_TEST_BUILD=build)
+    runs = {"torture": ["--seconds=15", "--away=3"], "sabotage": ["--seconds=4", "--sabotage"]}
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:  # they wait more than they work
+        tests = pool.submit(run_pytest, "torture", build, env, TORTURE_SECONDS)
+        for name, arguments in runs.items():
+            runs[name] = pool.submit(run_program, [sys.executable, "test/torture/run.py", f"--profile={profile}", *arguments], env,
+                                     TORTURE_SECONDS)
+    passed, failed, skipped, status, output = tests.result()
     if failed:
         show(f"torture: exit status {status}", output)
-    tally.suite("torture", passed, failed, started)
+    for name, run in runs.items():
+        status, output = run.result()
+        passed, failed = (passed + 1, failed) if status == 0 else (passed, failed + 1)
+        if status != 0:
+            show(f"{name}: exit status {status}", output)
+        elif name == "torture":
+            print("\n".join(line for line in output.splitlines() if line.startswith("|")), flush=True)
+    tally.suite("torture", passed, failed, started, f" ({skipped} skipped)" if skipped else "")
 
 
 def contract(tally, optional):

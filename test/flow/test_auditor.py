@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import process
 from api_client import sign
 from conftest import pem_of, write_private
-from database import Cluster, url_of
+from database import Cluster, connect, url_of
 from fake_sidecar import FakeSidecar
 from process import wait_until
 

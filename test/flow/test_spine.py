@@ -337,7 +337,7 @@ def test_everything_twice_and_the_consumer_killed(spine, connect):
 # ---- what is kept ----
 
 def database_roles(spine):
-    return sorted(d["role"] for role in ("chat-api", "auditor", "sidecar") for d in spine.database_roles(role))
+    return sorted(d["role"] for role in ("chat-api", "recurrer", "auditor", "sidecar") for d in spine.database_roles(role))
 
 
 CHANGES = ["UPDATE todod.audit SET type = 'x'", "UPDATE todod.audit SET h = '\\x00' WHERE n = 1", "DELETE FROM todod.audit",

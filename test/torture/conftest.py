@@ -18,5 +18,7 @@ from process import BINARY  # noqa: E402
 
 @pytest.fixture(scope="session")
 def deployment():
-    with Deployment(os.environ.get("TODOD_TEST_STACK", "embedded"), name="faults", binary=BINARY) as made:
+    impatient = {"database.statement_timeout": "1s", "dapr.timeout": "2s"}
+    with Deployment(os.environ.get("TODOD_TEST_STACK", "embedded"), name="faults", binary=BINARY,
+                    settings={"chat-api": impatient}) as made:
         yield made

@@ -26,7 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[1:1] = [os.path.join(ROOT, "test", "tools"), os.path.join(ROOT, "test", "flow")]
 
 import checker  # noqa: E402
-import process  # noqa: E402
+import real_stack  # noqa: E402
 import sabotage  # noqa: E402
 from api_client import Api, OpenApi  # noqa: E402
 from deployment import STACKS, Deployment, crons_of  # noqa: E402
@@ -236,7 +236,11 @@ def main(arguments):
     parsed = parser.parse_args(arguments)
     if parsed.away is None:
         parsed.away = min(180, parsed.seconds / 3)
-    return Torture(parsed).run()
+    try:
+        return Torture(parsed).run()
+    except real_stack.Missing as e:
+        print(f"torture: {e}", file=sys.stderr)
+        return UNAVAILABLE
 
 
 if __name__ == "__main__":
