@@ -17,7 +17,7 @@ BROKER = re.compile(r"rdkafka|\brd_kafka|\bkafka_|\b(9092|9093|9094|19092|29092)
 
 
 def read_table():
-    layers, only = {}, {}
+    layers, only, never = {}, {}, {}
     for line in source.text("test/lint/layers").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -26,7 +26,9 @@ def read_table():
             layers[words[1]] = {words[1]}.union(*(layers[below] for below in words[2:]))
         elif words[0] == "only":
             only[words[1]] = words[2:]
-    return layers, only
+        elif words[0] == "never":
+            never[words[1]] = never.get(words[1], ()) + tuple(words[2:])
+    return layers, only, never
 
 
 def layer_of(path):
@@ -69,9 +71,26 @@ def include_problem(path, target, layers):
     return None
 
 
+def reached(path, seen):
+    """Every file that path includes, be it by way of others."""
+    for _, target in included(path):
+        if target and target not in seen:
+            seen.add(target)
+            reached(target, seen)
+    return seen
+
+
+def never_problems(never):
+    for prefix, targets in never.items():
+        for path in source.product_files():
+            if path.startswith(prefix):
+                for found in sorted(t for t in reached(path, set()) if t.startswith(targets)):
+                    yield f"{path}: reaches {found}, which {prefix} never may"
+
+
 def layers():
-    table, only = read_table()
-    problems = []
+    table, only, never = read_table()
+    problems = list(never_problems(never))
     edges = 0
     for path in source.product_files():
         for line, target in included(path):
