@@ -103,12 +103,13 @@ int recurrence_check(const struct recurrence *r, const struct civil *dtstart, co
 int recurrence_next(const struct recurrence *r, const struct civil *dtstart, const struct tz *tz,
 		    int64_t after_us, struct occurrence *ret) MUST_CHECK;
 /*
- * Mode "completion": the series starts anew on the local day of done_us, at due's time of day.
- * `occurrence` is the number of the instance that was done, from 1: COUNT is held against it, and
- * ret->index is the next number. -ENOENT: that was the last.
+ * Mode "completion": the series starts anew on the local day of done_us, at due's time of day; its
+ * first occurrence later than that, than done_us and than now_us. `occurrence` is the number of the
+ * instance that was done, from 1: COUNT is held against it, and ret->index is the next number.
+ * -ENOENT: that was the last.
  */
 int recurrence_next_after_done(const struct recurrence *r, const struct civil *due,
-			       const struct tz *tz, int64_t done_us, int occurrence,
+			       const struct tz *tz, int64_t done_us, int64_t now_us, int occurrence,
 			       struct occurrence *ret) MUST_CHECK;
 
 #endif

@@ -50,6 +50,8 @@ struct str reminder_status_name(enum reminder_status s);
 int reminder_status_parse(struct str name, enum reminder_status *ret) MUST_CHECK;
 /* Whether it may still fire: pending, triggered, retrying. */
 bool reminder_is_live(const struct reminder *r);
+/* Soonest first, then by id: the order in which a task has them. */
+void reminders_sort(struct reminder *list, size_t n);
 void reminder_write_json(struct json_out *o, const struct reminder *r);
 
 #endif

@@ -112,10 +112,16 @@ void task_date_set_day(struct task_date *d, int64_t day, const struct tz *tz);
 /* The zone a task's dates are in; UTC without one, or where its name is no longer known. */
 const struct tz *task_tz(const struct task *t);
 
+/* Of an instant, itself; of a day, the midnight after it. */
+int64_t task_date_overdue_us(const struct task_date *d, const struct tz *tz);
+/* So many minutes before the task is due by the clock's reading; a day counts as due at 09:00. No
+ * earlier than there are times to show. */
+int64_t task_date_before_us(const struct task_date *d, int64_t minutes, const struct tz *tz);
+
 /*
- * The due date of the instance that follows a recurring task done at done_us: later than then and,
- * in mode due, than its own date. False when it does not recur or this was the last.
+ * The due date of the instance that follows a recurring task done at done_us: later than then, than
+ * now_us and, in mode due, than its own date. False when it does not recur or this was the last.
  */
-bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret);
+bool task_next_due(const struct task *t, int64_t done_us, int64_t now_us, struct task_date *ret);
 
 #endif

@@ -6,12 +6,15 @@
 #include "auditor_private.h"
 #include "roles/roles.h"
 
-#include "base/log.h"
+#include "app/narrow_db.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CHECKER_DEPTH = 4, SECRETS_ARENA_BYTES = 1024 * 1024 };
+enum { SECRETS_ARENA_BYTES = 1024 * 1024 };
+
+static const struct narrow_db CHECKER = { "audit.checker_url", "todod_audit_checker",
+					  "auditor-checker", "pool=\"checker\"" };
 
 static const struct metric_family GAPS = {
 	"todod_audit_gaps_total", METRIC_COUNTER,
@@ -63,29 +66,6 @@ static FIBER int read_keys(struct auditor *a, struct arena *arena, struct err *r
 	return r;
 }
 
-static int open_checker(struct app *app, struct auditor *a, struct err *reterr)
-{
-	const struct config *c = app_config(app);
-	const struct db_config config = {
-		.loop = app_loop(app),
-		.url = config_str(c, "audit.checker_url").p,
-		.fast_connections = 1,
-		.fast_depth = CHECKER_DEPTH,
-		.queue_max = 16,
-		.statement_timeout_ms = config_i64(c, "database.statement_timeout") * 4,
-		.connect_timeout_ms = config_i64(c, "database.connect_timeout"),
-		.prepare = config_bool(c, "database.prepare"),
-		.application_name = "auditor-checker",
-		.metrics_labels = "pool=\"checker\"",
-	};
-
-	if (config_str(c, "audit.checker_url").n == 0)
-		return err_set(reterr, &ERR_INVALID, NULL,
-			       "audit.checker_url must be set: the database as the role "
-			       "todod_audit_checker");
-	return db_new(&config, &a->checker, reterr);
-}
-
 static void get_metrics(struct auditor *a)
 {
 	a->gaps = metric_get(&GAPS, "");
@@ -114,7 +94,7 @@ static FIBER int open_auditor(struct app *app, struct auditor *a, struct err *re
 
 	arena_free(arena);
 	if (r == 0)
-		r = open_checker(app, a, reterr);
+		r = app_narrow_db(app, &CHECKER, &a->checker, reterr);
 	if (r < 0)
 		return r;
 	a->audit = audit_new(a->db, &a->keys.kek);

@@ -57,12 +57,10 @@ struct db *request_db(const struct request *rq);
 
 /* ---- events and answers ---- */
 
-enum { DRAFT_EVENTS_MAX = 2 + REMINDER_CHANGES_MAX };
-
 /* A write being prepared: what the statement stores and what the client gets. */
 struct draft {
 	struct store_change change;
-	struct event events[DRAFT_EVENTS_MAX];
+	struct event events[TASK_EVENTS_MAX];
 	struct idempotency_answer answer;
 	struct buf *body; /* NULL: none */
 	struct str task;  /* as its events show it, once they are rendered; .p NULL: not yet */
@@ -77,7 +75,7 @@ struct event_origin request_origin(const struct request *rq);
  */
 int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
 		       const struct task *before, const struct task *after,
-		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
+		       struct event ret[TASK_EVENTS_MAX], size_t *ret_n, struct str *ret_task);
 int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,
 		      const struct task *before, const struct task *after);
 /* The same for what a user prefers now. */

@@ -31,67 +31,15 @@ struct event_origin request_origin(const struct request *rq)
 	};
 }
 
-/* An event to be, and the buffer it is rendered into. */
-static struct buf *begin_event(struct arena *arena, struct event *e, int64_t at_us)
-{
-	*e = (struct event){ .id = uuid_v7(), .at_us = at_us };
-	return arena_buf(arena, TASK_JSON_MAX);
-}
-
-static int end_event(struct request *rq, struct event *e, const struct buf *out)
-{
-	if (out == NULL || buf_status(out) < 0)
-		return out_of_memory(rq);
-	e->json = buf_str(out);
-	return 0;
-}
-
-static int render_of_task(struct request *rq, struct arena *arena, enum task_event_kind kind,
-			  const struct task *before, const struct task *after, struct event ret[2],
-			  struct str *ret_task)
-{
-	const struct event_origin origin = request_origin(rq);
-	struct buf *const out[] = { begin_event(arena, &ret[0], after->updated_at_us),
-				    begin_event(arena, &ret[1], after->updated_at_us) };
-
-	if (out[0] == NULL || out[1] == NULL)
-		return out_of_memory(rq);
-	task_events_write(out, &origin, ret, kind, before, after, ret_task);
-	int r = end_event(rq, &ret[0], out[0]);
-	return r < 0 ? r : end_event(rq, &ret[1], out[1]);
-}
-
-static int render_of_reminder(struct request *rq, struct arena *arena,
-			      const struct reminder_change *change, const struct task *task,
-			      struct event *ret)
-{
-	const struct event_origin origin = request_origin(rq);
-	struct buf *out = begin_event(arena, ret, task->updated_at_us);
-
-	if (out != NULL)
-		reminder_event_write(out, &origin, ret, change->is_scheduled, &change->reminder,
-				     task);
-	return end_event(rq, ret, out);
-}
-
 int render_task_events(struct request *rq, struct arena *arena, enum task_event_kind kind,
 		       const struct task *before, const struct task *after,
-		       struct event ret[DRAFT_EVENTS_MAX], size_t *ret_n, struct str *ret_task)
+		       struct event ret[TASK_EVENTS_MAX], size_t *ret_n, struct str *ret_task)
 {
-	struct reminder_change changes[REMINDER_CHANGES_MAX];
-	size_t n = 0;
-	int r = render_of_task(rq, arena, kind, before, after, ret, ret_task);
+	const struct event_origin origin = request_origin(rq);
+	int r = task_events_render(arena, &origin, uuid_v7, kind, before, after, ret, ret_n,
+				   ret_task);
 
-	if (r < 0)
-		return r;
-	n = task_reminder_changes(before, kind == TASK_EVENT_DELETED ? NULL : after, changes);
-	for (size_t i = 0; i < n; i++) {
-		r = render_of_reminder(rq, arena, &changes[i], after, &ret[2 + i]);
-		if (r < 0)
-			return r;
-	}
-	*ret_n = 2 + n;
-	return 0;
+	return r < 0 ? out_of_memory(rq) : 0;
 }
 
 int draft_task_events(struct request *rq, struct draft *d, enum task_event_kind kind,

@@ -162,7 +162,7 @@ struct step {
 static int render_step(struct request *rq, const struct walk *w, const struct task *tasks, size_t n,
 		       struct step *ret)
 {
-	struct event rendered[DRAFT_EVENTS_MAX];
+	struct event rendered[TASK_EVENTS_MAX];
 	struct str unused;
 	size_t n_events;
 

@@ -16,7 +16,7 @@ static void write_done(struct json_out *o, const struct task *t)
 
 	json_begin_object(o);
 	task_write_fields(o, t);
-	if (!task_next_due(t, t->completed_at_us, &next))
+	if (!task_next_due(t, t->completed_at_us, t->completed_at_us, &next))
 		next.kind = TASK_DATE_NONE;
 	json_key(o, STR("next_occurrence"));
 	task_date_write_json(o, &next);

@@ -96,6 +96,8 @@ const struct config_key APP_OPTIONS[] = {
 
 	{ "audit.replay_after", CONFIG_DURATION_MS, "1m", SECOND, 24 * 60 * MINUTE, NULL, 0,
 	  "auditor: when a dead letter that can be read is published again; then after 10 and 60 times as long" },
+	{ "recurrer.sweeper_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
+	  "the same database as the role todod_sweeper, which finds what is due, of all users" },
 
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },

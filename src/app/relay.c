@@ -25,6 +25,8 @@ enum {
 	TURN_ARENA_MAX = 64 * 1024 * 1024,
 	POLL_BUSY_MS = 20,
 	POLL_IDLE_MS = 1000,
+	POLL_SHARED_MS =
+		100, /* where others write into partitions of this one, and cannot poke it */
 	STALL_MAX_MS = 5000,
 	CONNECT_MS = 1000,
 	LEASE_MS = 6000,
@@ -32,6 +34,7 @@ enum {
 	LEASE_MARGIN_MS = 500, /* clocks that do not run alike */
 	SIZE_EVERY_MS = 5000,
 	LAST_TURNS_MAX = 8, /* after relay_stop */
+	ALL_PARTS = (1 << OUTBOX_PARTS) - 1,
 };
 
 static const struct metric_family SIZE = {
@@ -259,7 +262,8 @@ static FIBER int64_t step(struct relay *r)
 		return r->publisher.n_done > 0 ? 0 : POLL_BUSY_MS;
 	}
 	int64_t pause_ms = r->poll_ms;
-	r->poll_ms = 2 * pause_ms < POLL_IDLE_MS ? 2 * pause_ms : POLL_IDLE_MS;
+	int64_t max_ms = r->parts != ALL_PARTS ? POLL_SHARED_MS : POLL_IDLE_MS;
+	r->poll_ms = 2 * pause_ms < max_ms ? 2 * pause_ms : max_ms;
 	return pause_ms;
 }
 

@@ -185,7 +185,7 @@ int recurrence_check(const struct recurrence *r, const struct civil *dtstart, co
 }
 
 int recurrence_next_after_done(const struct recurrence *r, const struct civil *due,
-			       const struct tz *tz, int64_t done_us, int occurrence,
+			       const struct tz *tz, int64_t done_us, int64_t now_us, int occurrence,
 			       struct occurrence *ret)
 {
 	struct recurrence endless = *r;
@@ -205,7 +205,8 @@ int recurrence_next_after_done(const struct recurrence *r, const struct civil *d
 	start.microsecond = due->microsecond;
 	endless.count = 0;
 	int64_t start_us = to_instant(tz, &start, &is_moved) * TIME_US_PER_S + start.microsecond;
-	int error = recurrence_next(&endless, &start, tz, done_us > start_us ? done_us : start_us,
+	int64_t after_us = done_us > now_us ? done_us : now_us;
+	int error = recurrence_next(&endless, &start, tz, after_us > start_us ? after_us : start_us,
 				    &next);
 	if (error < 0)
 		return error;

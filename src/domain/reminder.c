@@ -7,6 +7,7 @@
 #include "base/macro.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 const struct err_kind ERR_REMINDER_NOT_FOUND = { "reminder_not_found", 404, ENOENT,
 						 "Reminder not found" };
@@ -37,6 +38,20 @@ bool reminder_is_live(const struct reminder *r)
 {
 	return r->status == REMINDER_PENDING || r->status == REMINDER_TRIGGERED ||
 	       r->status == REMINDER_RETRYING;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct reminder *x = a, *y = b;
+
+	if (x->remind_at_us != y->remind_at_us)
+		return x->remind_at_us < y->remind_at_us ? -1 : 1;
+	return memcmp(&x->id, &y->id, sizeof(x->id));
+}
+
+void reminders_sort(struct reminder *list, size_t n)
+{
+	qsort(list, n, sizeof(*list), by_time);
 }
 
 void reminder_write_json(struct json_out *o, const struct reminder *r)

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 
+enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60 };
+
 static const struct tz *utc(void)
 {
 	const struct tz *tz = NULL;
@@ -118,6 +120,33 @@ struct civil task_date_civil(const struct task_date *d, const struct tz *tz)
 	return local;
 }
 
+int64_t task_date_overdue_us(const struct task_date *d, const struct tz *tz)
+{
+	struct task_date next_day;
+
+	if (d->kind != TASK_DATE_DAY)
+		return d->at_us;
+	task_date_set_day(&next_day, d->day + 1, tz);
+	return next_day.at_us;
+}
+
+int64_t task_date_before_us(const struct task_date *d, int64_t minutes, const struct tz *tz)
+{
+	int64_t offset_s = minutes * S_PER_MINUTE, s, us;
+	struct civil local;
+
+	if (d->kind == TASK_DATE_INSTANT) {
+		us = d->at_us - offset_s * TIME_US_PER_S;
+	} else {
+		time_civil_from_s(d->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE -
+					  offset_s,
+				  &local);
+		tz_from_local(tz, &local, &s);
+		us = s * TIME_US_PER_S;
+	}
+	return us > TIME_MIN_US ? us : TIME_MIN_US;
+}
+
 /* No instance comes later than the end; of a day, all of it still counts. */
 static bool is_past_end(const struct task *t, const struct occurrence *o)
 {
@@ -130,25 +159,26 @@ static bool is_past_end(const struct task *t, const struct occurrence *o)
 
 /* The rule is changed to what it means for this task. */
 static int next_occurrence(const struct task *t, struct recurrence *rule, const struct tz *tz,
-			   int64_t done_us, struct occurrence *ret)
+			   int64_t done_us, int64_t now_us, struct occurrence *ret)
 {
+	int64_t after_us = done_us > now_us ? done_us : now_us;
 	struct civil start;
 
 	if (t->due.kind == TASK_DATE_DAY)
 		recurrence_forget_times(rule);
 	if (t->recurrence_mode == TASK_RECUR_COMPLETION) {
 		start = task_date_civil(&t->due, tz);
-		return recurrence_next_after_done(rule, &start, tz, done_us, (int)t->occurrence,
-						  ret);
+		return recurrence_next_after_done(rule, &start, tz, done_us, now_us,
+						  (int)t->occurrence, ret);
 	}
 	time_civil_from_s(t->series_start_s, &start);
 	if (t->due.kind == TASK_DATE_DAY) /* the series may have begun at a time of day */
 		start.hour = start.minute = start.second = 0;
-	return recurrence_next(rule, &start, tz, done_us > t->due.at_us ? done_us : t->due.at_us,
+	return recurrence_next(rule, &start, tz, after_us > t->due.at_us ? after_us : t->due.at_us,
 			       ret);
 }
 
-bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret)
+bool task_next_due(const struct task *t, int64_t done_us, int64_t now_us, struct task_date *ret)
 {
 	const struct tz *tz = task_tz(t);
 	struct recurrence rule;
@@ -156,7 +186,7 @@ bool task_next_due(const struct task *t, int64_t done_us, struct task_date *ret)
 
 	if (t->recurrence_rule.p == NULL || t->due.kind == TASK_DATE_NONE ||
 	    recurrence_parse(t->recurrence_rule, "", &rule, NULL) < 0 ||
-	    next_occurrence(t, &rule, tz, done_us, &next) < 0 || is_past_end(t, &next))
+	    next_occurrence(t, &rule, tz, done_us, now_us, &next) < 0 || is_past_end(t, &next))
 		return false;
 	if (t->due.kind == TASK_DATE_DAY)
 		task_date_set_day(ret,

@@ -16,6 +16,7 @@ static const struct {
 	[TASK_EVENT_COMPLETED] = { STR_INIT("task.completed"), STR_INIT("completed") },
 	[TASK_EVENT_REOPENED] = { STR_INIT("task.reopened"), STR_INIT("reopened") },
 	[TASK_EVENT_DELETED] = { STR_INIT("task.deleted"), STR_INIT("deleted") },
+	[TASK_EVENT_RECURRED] = { STR_INIT("task.recurred"), STR_INIT("created") },
 };
 
 struct str task_event_type(enum task_event_kind k)
@@ -160,9 +161,12 @@ void task_events_write(struct buf *const out[2], const struct event_origin *orig
 	*ret_task = text_of(&rendered, rendered.task);
 }
 
+enum { NOT_LATE = -1 };
+
 struct reminder_payload {
 	const struct reminder *reminder;
 	const struct task *task;
+	int64_t late_by_s; /* NOT_LATE: nothing is said of it */
 };
 
 static void write_reminder_payload(struct json_out *o, const void *arg)
@@ -185,20 +189,38 @@ static void write_reminder_payload(struct json_out *o, const void *arg)
 	else
 		json_null(o);
 	json_key_i64(o, STR("version"), p->reminder->version);
+	if (p->late_by_s != NOT_LATE)
+		json_key_i64(o, STR("late_by"), p->late_by_s);
 	json_end_object(o);
+}
+
+static void write_of_reminder(struct buf *out, const struct event_origin *origin, struct event *e,
+			      const struct reminder_payload *payload)
+{
+	e->topic = EVENT_REMINDERS;
+	e->task_id = payload->task->id;
+	e->sequence = payload->reminder->version;
+	event_write(out, origin, e, write_reminder_payload, payload);
 }
 
 void reminder_event_write(struct buf *out, const struct event_origin *origin, struct event *e,
 			  bool is_scheduled, const struct reminder *reminder,
 			  const struct task *task)
 {
-	const struct reminder_payload payload = { reminder, task };
+	const struct reminder_payload payload = { reminder, task, NOT_LATE };
 
-	e->topic = EVENT_REMINDERS;
 	e->type = is_scheduled ? STR("reminder.scheduled") : STR("reminder.cancelled");
-	e->task_id = task->id;
-	e->sequence = reminder->version;
-	event_write(out, origin, e, write_reminder_payload, &payload);
+	write_of_reminder(out, origin, e, &payload);
+}
+
+void reminder_trigger_write(struct buf *out, const struct event_origin *origin, struct event *e,
+			    const struct reminder *reminder, const struct task *task,
+			    int64_t late_by_s)
+{
+	const struct reminder_payload payload = { reminder, task, late_by_s };
+
+	e->type = STR("reminder.trigger");
+	write_of_reminder(out, origin, e, &payload);
 }
 
 static void write_preferences_payload(struct json_out *o, const void *arg)

@@ -111,19 +111,6 @@ static int merge_zone(struct merging *m)
 	return 0;
 }
 
-static void set_overdue(const struct merging *m)
-{
-	struct task *t = m->after;
-	struct task_date next_day;
-
-	if (t->due.kind == TASK_DATE_DAY) {
-		task_date_set_day(&next_day, t->due.day + 1, m->tz);
-		t->overdue_at_us = next_day.at_us;
-	} else {
-		t->overdue_at_us = t->due.at_us;
-	}
-}
-
 /* A day stays the same day in another zone, an instant the same instant. */
 static int merge_due(const struct merging *m)
 {
@@ -145,7 +132,7 @@ static void settle_dates(const struct merging *m)
 {
 	if (m->after->due.kind != TASK_DATE_NONE && m->after->time_zone.p == NULL)
 		m->after->time_zone = tz_name(m->tz);
-	set_overdue(m);
+	m->after->overdue_at_us = task_date_overdue_us(&m->after->due, m->tz);
 }
 
 static int merge_steps(struct merging *m, struct task_merge *ret)

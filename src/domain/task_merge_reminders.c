@@ -2,33 +2,12 @@
 /*
  * The reminders of a task that is being written. Those with an offset follow the due date; a
  * completed task has none that may still fire; one whose time or words change gets a new version,
- * so that whoever scheduled it schedules it again. For reminders, an all-day task counts as due at
- * 09:00 of its zone, and offsets are taken off that reading of the clock.
+ * so that whoever scheduled it schedules it again, and begins anew. One that is being sent keeps
+ * the words that it is sent with.
  */
 #include "task_merge_private.h"
 
-#include <stdlib.h>
-
-enum { ALL_DAY_HOUR = 9, S_PER_MINUTE = 60, REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
-
-/* No earlier than there are times to show. */
-static int64_t offset_time_us(const struct task_date *due, int64_t offset_minutes,
-			      const struct tz *tz)
-{
-	int64_t offset_s = offset_minutes * S_PER_MINUTE, s, us;
-	struct civil local;
-
-	if (due->kind == TASK_DATE_INSTANT) {
-		us = due->at_us - offset_s * TIME_US_PER_S;
-	} else {
-		time_civil_from_s(due->day * TIME_S_PER_DAY + ALL_DAY_HOUR * 60 * S_PER_MINUTE -
-					  offset_s,
-				  &local);
-		tz_from_local(tz, &local, &s);
-		us = s * TIME_US_PER_S;
-	}
-	return us > TIME_MIN_US ? us : TIME_MIN_US;
-}
+enum { REMINDER_ROOM = 2 * REMINDERS_OF_TASK_MAX };
 
 static int wrong(const struct merging *m, const struct reminder_input *in, const char *key,
 		 const char *what)
@@ -49,7 +28,7 @@ static int set_own_time(const struct merging *m, const struct reminder_input *in
 	int e = task_date_parse(in->remind_at, m->tz, field.p, &at, m->reterr);
 	if (e < 0)
 		return e;
-	r->remind_at_us = at.kind == TASK_DATE_DAY ? offset_time_us(&at, 0, m->tz) : at.at_us;
+	r->remind_at_us = at.kind == TASK_DATE_DAY ? task_date_before_us(&at, 0, m->tz) : at.at_us;
 	r->offset_minutes = REMINDER_NO_OFFSET;
 	return 0;
 }
@@ -68,7 +47,7 @@ static int keep_offset(const struct merging *m, const struct reminder_input *in,
 		return e;
 	bool is_new = snoozed.remind_at_us != r->remind_at_us;
 	if (is_new && due->kind != TASK_DATE_NONE)
-		is_new = snoozed.remind_at_us != offset_time_us(due, r->offset_minutes, m->tz);
+		is_new = snoozed.remind_at_us != task_date_before_us(due, r->offset_minutes, m->tz);
 	if (is_new)
 		*r = snoozed;
 	return 0;
@@ -182,7 +161,7 @@ static size_t add_default(const struct merging *m, struct reminder *list)
 	if (had_due || m->after->due.kind == TASK_DATE_NONE || m->after->completed ||
 	    p->default_reminder_offset_minutes < 0)
 		return 0;
-	int64_t at = offset_time_us(&m->after->due, p->default_reminder_offset_minutes, m->tz);
+	int64_t at = task_date_before_us(&m->after->due, p->default_reminder_offset_minutes, m->tz);
 	if (at <= m->ctx->now_us)
 		return 0;
 	list[0] = (struct reminder){ .id = m->ctx->new_id(),
@@ -227,7 +206,7 @@ static size_t follow_due(const struct merging *m, struct reminder *list, size_t 
 			if (m->after->due.kind == TASK_DATE_NONE)
 				continue;
 			list[i].remind_at_us =
-				offset_time_us(&m->after->due, list[i].offset_minutes, m->tz);
+				task_date_before_us(&m->after->due, list[i].offset_minutes, m->tz);
 		}
 		list[kept++] = list[i];
 	}
@@ -243,6 +222,14 @@ static const struct reminder *before_of(const struct task *before, const struct 
 	return NULL;
 }
 
+static void begin_anew(struct reminder *r)
+{
+	r->status = REMINDER_PENDING;
+	r->sent_at_us = 0;
+	r->retry_count = 0;
+	r->last_error = (struct str){ NULL, 0 };
+}
+
 /* One that was sent, failed or cancelled waits again when it gets a later time, or its task is open
  * again before its time came. */
 static void settle_status(const struct merging *m, const struct reminder *before,
@@ -256,10 +243,7 @@ static void settle_status(const struct merging *m, const struct reminder *before
 			r->status = REMINDER_CANCELLED;
 	} else if (!reminder_is_live(r) && r->remind_at_us > m->ctx->now_us &&
 		   (is_moved || (is_reopened && r->status == REMINDER_CANCELLED))) {
-		r->status = REMINDER_PENDING;
-		r->sent_at_us = 0;
-		r->retry_count = 0;
-		r->last_error = (struct str){ NULL, 0 };
+		begin_anew(r);
 	}
 }
 
@@ -282,18 +266,13 @@ static void settle(const struct merging *m, struct reminder *r)
 	const struct reminder *before = before_of(m->before, r);
 
 	settle_status(m, before, r);
-	if (before == NULL || !same_reminder(before, r) ||
-	    (reminder_is_live(r) && says_other_words(m->before, m->after)))
-		r->version = (before != NULL ? before->version : 0) + 1;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct reminder *x = a, *y = b;
-
-	if (x->remind_at_us != y->remind_at_us)
-		return x->remind_at_us < y->remind_at_us ? -1 : 1;
-	return memcmp(&x->id, &y->id, sizeof(x->id));
+	if (before != NULL && same_reminder(before, r) &&
+	    (!reminder_is_live(r) || r->status == REMINDER_TRIGGERED ||
+	     !says_other_words(m->before, m->after)))
+		return;
+	r->version = (before != NULL ? before->version : 0) + 1;
+	if (reminder_is_live(r))
+		begin_anew(r);
 }
 
 int task_merge_reminders(const struct merging *m)
@@ -311,7 +290,7 @@ int task_merge_reminders(const struct merging *m)
 		list[i].task_id = m->after->id;
 		settle(m, &list[i]);
 	}
-	qsort(list, n, sizeof(*list), by_time);
+	reminders_sort(list, n);
 	m->after->reminders = list;
 	m->after->n_reminders = n;
 	return 0;

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
-static const struct db_statement GET = {
+const struct db_statement TASK_GET = {
 	"task_get",
 	"SELECT " TASK_COLUMNS " FROM todod.tasks t" REMINDERS_OF_TASK
 	" WHERE t.user_id = $1 AND t.id = $2",
@@ -58,7 +58,7 @@ static int prepare(struct reading *r, struct arena *arena, const struct task_que
 	if (q->task_id) {
 		r->task[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
 		r->task[1] = (struct db_param)DB_PARAM_I64(q->task_id);
-		r->at_task = ask(r, &GET, r->task);
+		r->at_task = ask(r, &TASK_GET, r->task);
 	}
 	if (q->key) {
 		idempotency_lookup_params(q->key, r->key);

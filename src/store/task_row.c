@@ -8,7 +8,6 @@
 #include "base/macro.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 static int64_t number_or(const struct db_result *r, int row, int column, int64_t none)
 {
@@ -123,15 +122,6 @@ void reminder_row_read(const struct db_result *r, int row, int c, struct reminde
 	};
 }
 
-static int by_time(const void *a, const void *b)
-{
-	const struct reminder *x = a, *y = b;
-
-	if (x->remind_at_us != y->remind_at_us)
-		return x->remind_at_us < y->remind_at_us ? -1 : 1;
-	return memcmp(&x->id, &y->id, sizeof(x->id));
-}
-
 /* The reminders of the n rows from this one on. */
 static int read_reminders(struct arena *arena, const struct db_result *r, int row, int n,
 			  struct task *t)
@@ -145,7 +135,7 @@ static int read_reminders(struct arena *arena, const struct db_result *r, int ro
 		return -ENOMEM;
 	for (int i = 0; i < n; i++)
 		reminder_row_read(r, row + i, COL_REMINDER, &list[i]);
-	qsort(list, (size_t)n, sizeof(*list), by_time);
+	reminders_sort(list, (size_t)n);
 	t->reminders = list;
 	t->n_reminders = (size_t)n;
 	return 0;

@@ -52,6 +52,9 @@ enum {
 	TASK_COLUMNS_END = COL_REMINDER + 11,
 };
 
+/* One task, with its reminders: $1 user, $2 id. */
+extern const struct db_statement TASK_GET;
+
 /*
  * All tasks of a result, reminders soonest first. user_id must outlive the arena. 0 or -ENOMEM
  * (reterr says 503).

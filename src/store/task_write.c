@@ -9,40 +9,26 @@
  */
 #include "change_private.h"
 #include "results_private.h"
-#include "task_row_private.h"
+#include "task_params_private.h"
 #include "store/tasks.h"
-
-#include "base/unicode.h"
-#include "domain/search.h"
 
 #include <errno.h>
 
-/* The row: $15 id, $16 version, then in the order of add_row. */
-#define ROW_COLUMNS                                                                            \
-	"version, title, description, completed, completed_at, priority, updated_at, due_at, " \
-	"due_day, overdue_at, time_zone, tags, recurrence_rule, recurrence_mode, "             \
-	"recurrence_end_at, recurrence_end_day, series_id, series_start, occurrence, "         \
-	"parent_task_id, title_key, search"
-#define ROW_VALUES                                                                         \
-	"$16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, " \
-	"$32, $33, $34, $35, $36, $37::tsvector"
-enum { N_ROW = CHANGE_PARAMS + 23 };
-
 /* Behind the row: $38 created_at or the expected version, $39 quota of tasks (of a create), $40 how
  * many new tags. */
-enum { N_LEAN = N_ROW + 3 };
+enum { N_LEAN = TASK_ROW_PARAMS_END + 3 };
 
-#define CREATE                                                                          \
-	"WITH w AS (INSERT INTO todod.user_counters AS c (user_id, tasks, tags) "       \
-	"VALUES ($1, 1, $40) ON CONFLICT (user_id) DO UPDATE SET tasks = c.tasks + 1, " \
-	"tags = c.tags + $40 WHERE c.tasks < $39 RETURNING user_id), "                  \
-	"t AS (INSERT INTO todod.tasks (user_id, id, created_at, " ROW_COLUMNS ") "     \
-	"SELECT user_id, $15, $38, " ROW_VALUES " FROM w RETURNING user_id, id)"
+#define CREATE                                                                           \
+	"WITH w AS (INSERT INTO todod.user_counters AS c (user_id, tasks, tags) "        \
+	"VALUES ($1, 1, $40) ON CONFLICT (user_id) DO UPDATE SET tasks = c.tasks + 1, "  \
+	"tags = c.tags + $40 WHERE c.tasks < $39 RETURNING user_id), "                   \
+	"t AS (INSERT INTO todod.tasks (user_id, id, created_at, " TASK_ROW_COLUMNS ") " \
+	"SELECT user_id, $15, $38, " TASK_ROW_VALUES " FROM w RETURNING user_id, id)"
 
-#define UPDATE                                                                       \
-	"WITH t AS (UPDATE todod.tasks SET (" ROW_COLUMNS ") = (" ROW_VALUES ") "    \
-	"WHERE user_id = $1 AND id = $15 AND version = $38 RETURNING user_id, id), " \
-	"w AS (UPDATE todod.user_counters c SET tags = c.tags + $40 FROM t "         \
+#define UPDATE                                                                              \
+	"WITH t AS (UPDATE todod.tasks SET (" TASK_ROW_COLUMNS ") = (" TASK_ROW_VALUES ") " \
+	"WHERE user_id = $1 AND id = $15 AND version = $38 RETURNING user_id, id), "        \
+	"w AS (UPDATE todod.user_counters c SET tags = c.tags + $40 FROM t "                \
 	"WHERE c.user_id = $1 AND $40 > 0 RETURNING c.user_id)"
 
 /* $41 to $43 new tags, $44 keys of tags the task gets, $45 of those it loses, $46 to $54 reminders
@@ -54,14 +40,13 @@ enum { N_LEAN = N_ROW + 3 };
 	"FROM t, unnest($44) k), "                                                                 \
 	"dt AS (DELETE FROM todod.task_tags x USING t WHERE x.user_id = $1 AND x.task_id = t.id "  \
 	"AND x.key = ANY($45)), "                                                                  \
-	"ir AS (INSERT INTO todod.reminders AS r (user_id, task_id, id, remind_at, "               \
-	"offset_minutes, channels, status, sent_at, retry_count, last_error, version) "            \
+	"ir AS (INSERT INTO todod.reminders AS r (user_id, task_id, " TASK_REMINDER_COLUMNS ") "   \
 	"SELECT t.user_id, t.id, n.* FROM t, unnest($46, $47, $48, $49, $50, $51, $52, $53, "      \
 	"$54) n ON CONFLICT (user_id, task_id, id) DO UPDATE SET remind_at = excluded.remind_at, " \
 	"offset_minutes = excluded.offset_minutes, channels = excluded.channels, "                 \
 	"status = excluded.status, sent_at = excluded.sent_at, "                                   \
 	"retry_count = excluded.retry_count, last_error = excluded.last_error, "                   \
-	"version = excluded.version), "                                                            \
+	"version = excluded.version, retry_at = NULL, triggers = 0), "                             \
 	"dr AS (DELETE FROM todod.reminders r USING t WHERE r.user_id = $1 AND r.task_id = t.id "  \
 	"AND r.id = ANY($55))"
 enum { N_FULL = N_LEAN + 15 };
@@ -137,15 +122,6 @@ static void compare_reminders(const struct task_change *c, struct details *d)
 			d->gone[d->n_gone++] = c->before->reminders[i].id;
 }
 
-static int fold_tags(struct arena *arena, const struct task *t, struct str keys[TAGS_OF_TASK_MAX])
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && t && i < t->n_tags; i++)
-		r = unicode_fold_case(arena, t->tags[i], &keys[i]);
-	return r;
-}
-
 static bool has_key(const struct str *keys, size_t n, struct str key)
 {
 	for (size_t i = 0; i < n; i++)
@@ -158,10 +134,10 @@ static int compare_tags(struct arena *arena, const struct task_change *c, struct
 {
 	struct str was[TAGS_OF_TASK_MAX], is[TAGS_OF_TASK_MAX];
 	size_t n_was = c->before ? c->before->n_tags : 0, n_is = c->after->n_tags;
-	int r = fold_tags(arena, c->before, was);
+	int r = c->before ? task_params_tag_keys(arena, c->before, was) : 0;
 
 	if (r == 0)
-		r = fold_tags(arena, c->after, is);
+		r = task_params_tag_keys(arena, c->after, is);
 	for (size_t i = 0; r == 0 && i < n_is; i++)
 		if (!has_key(was, n_was, is[i]))
 			d->added[d->n_added++] = is[i];
@@ -169,65 +145,6 @@ static int compare_tags(struct arena *arena, const struct task_change *c, struct
 		if (!has_key(is, n_is, was[i]))
 			d->removed[d->n_removed++] = was[i];
 	return r;
-}
-
-static void add_date(struct change_params *p, const struct task_date *d)
-{
-	change_add_time(p, d->at_us, d->kind != TASK_DATE_NONE);
-	change_add_i32(p, d->kind == TASK_DATE_DAY ? d->day : INT64_MIN, INT64_MIN);
-}
-
-static void add_tags(struct change_params *p, const struct task *t)
-{
-	struct str lines = task_tag_lines(p->arena, t);
-
-	if (!lines.p)
-		p->status = results_out_of_memory(p->reterr);
-	change_add_text(p, lines);
-}
-
-static void add_series(struct change_params *p, const struct task *t)
-{
-	bool recurs = t->occurrence != 0;
-
-	change_add_text(p, t->recurrence_rule);
-	change_add(p, (struct db_param)DB_PARAM_I16(t->recurrence_mode));
-	add_date(p, &t->recurrence_end);
-	change_add(p, recurs ? (struct db_param)DB_PARAM_UUID(t->series_id)
-			     : (struct db_param)DB_PARAM_NULL(DB_UUID));
-	change_add(p, recurs ? (struct db_param)DB_PARAM_I64(t->series_start_s)
-			     : (struct db_param)DB_PARAM_NULL(DB_I64));
-	change_add_i32(p, t->occurrence, 0);
-	change_add_i64(p, t->parent_task_id, 0);
-}
-
-static void add_search(struct change_params *p, const struct task *t)
-{
-	struct str key = STR(""), vector = STR("");
-
-	if (search_sort_key(p->arena, t->title, &key) < 0 ||
-	    search_vector(p->arena, t->title, t->description, &vector) < 0)
-		p->status = results_out_of_memory(p->reterr);
-	change_add_text(p, key);
-	change_add_text(p, vector);
-}
-
-static void add_row(struct change_params *p, const struct task *t)
-{
-	change_add(p, (struct db_param)DB_PARAM_I64(t->id));
-	change_add(p, (struct db_param)DB_PARAM_I64(t->version));
-	change_add_text(p, t->title);
-	change_add_text(p, t->description);
-	change_add(p, (struct db_param)DB_PARAM_BOOL(t->completed));
-	change_add_time(p, t->completed_at_us, t->completed);
-	change_add(p, (struct db_param)DB_PARAM_I16(t->priority));
-	change_add(p, (struct db_param)DB_PARAM_TIME(t->updated_at_us));
-	add_date(p, &t->due);
-	change_add_time(p, t->overdue_at_us, t->due.kind != TASK_DATE_NONE);
-	change_add_text(p, t->time_zone);
-	add_tags(p, t);
-	add_series(p, t);
-	add_search(p, t);
 }
 
 static void add_new_tags(struct change_params *p, const struct task_change *c)
@@ -242,39 +159,6 @@ static void add_new_tags(struct change_params *p, const struct task_change *c)
 	change_add_texts(p, keys, c->n_new_tags);
 	change_add_texts(p, names, c->n_new_tags);
 	change_add_texts(p, colors, c->n_new_tags);
-}
-
-static void add_reminders(struct change_params *p, const struct details *d)
-{
-	struct uuid ids[REMINDERS_OF_TASK_MAX];
-	struct str errors[REMINDERS_OF_TASK_MAX];
-	int64_t v[7][REMINDERS_OF_TASK_MAX];
-	size_t n = d->n_reminders;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct reminder *r = d->reminders[i];
-
-		ids[i] = r->id;
-		v[0][i] = r->remind_at_us;
-		v[1][i] = r->offset_minutes == REMINDER_NO_OFFSET ? DB_NULL_ELEMENT
-								  : r->offset_minutes;
-		v[2][i] = r->has_own_channels ? (int64_t)r->channels : DB_NULL_ELEMENT;
-		v[3][i] = r->status;
-		v[4][i] = r->sent_at_us ? r->sent_at_us : DB_NULL_ELEMENT;
-		v[5][i] = r->retry_count;
-		v[6][i] = r->version;
-		errors[i] = r->last_error;
-	}
-	change_add_uuids(p, ids, n);
-	change_add_numbers(p, DB_TIME, v[0], n);
-	change_add_numbers(p, DB_I32, v[1], n);
-	change_add_numbers(p, DB_I16, v[2], n);
-	change_add_numbers(p, DB_I16, v[3], n);
-	change_add_numbers(p, DB_TIME, v[4], n);
-	change_add_numbers(p, DB_I32, v[5], n);
-	change_add_texts(p, errors, n);
-	change_add_numbers(p, DB_I64, v[6], n);
-	change_add_uuids(p, d->gone, d->n_gone);
 }
 
 /* Whether there is more to write than the row. */
@@ -307,7 +191,7 @@ static FIBER int write_whole(struct db *db, struct arena *arena, const struct ta
 	struct change_params p;
 
 	change_params_init(&p, arena, &c->common, reterr);
-	add_row(&p, c->after);
+	task_params_add_row(&p, c->after);
 	change_add(&p, c->before ? (struct db_param)DB_PARAM_I64(c->before->version)
 				 : (struct db_param)DB_PARAM_TIME(c->after->created_at_us));
 	change_add(&p, (struct db_param)DB_PARAM_I32(TASK_QUOTA));
@@ -316,7 +200,8 @@ static FIBER int write_whole(struct db *db, struct arena *arena, const struct ta
 		add_new_tags(&p, c);
 		change_add_texts(&p, d->added, d->n_added);
 		change_add_texts(&p, d->removed, d->n_removed);
-		add_reminders(&p, d);
+		task_params_add_reminders(&p, d->reminders, d->n_reminders);
+		change_add_uuids(&p, d->gone, d->n_gone);
 	}
 	return conclude(change_run_wait(db, &c->common, &p,
 					&(is_full ? full : lean)[c->common.key != NULL], VIOLATIONS,

@@ -20,6 +20,7 @@ from database import Cluster, Database
 from event_schemas import check_event, validate_outbox
 from issuer import Issuer
 from sidecar_host import Sidecar
+from stack import Stack
 
 # Examples are the same in each run; how long one takes is the daemon's business; fixtures may serve several.
 settings.register_profile("flow", derandomize=True, database=None, deadline=None, print_blob=False,
@@ -244,3 +245,11 @@ def make_sidecar(request, make_database, tmp_path_factory):
     yield make
     for sidecar in made:
         sidecar.stop()
+
+
+@pytest.fixture(scope="session")
+def make_stack(make_database, make_daemon, tmp_path_factory):
+    """A function that starts chat-api, recurrers and a sidecar on a database of that name. The caller stops them."""
+    def make(name, url=None, **config):
+        return Stack(make_database(name, url=url), make_daemon, tmp_path_factory.mktemp("sidecar"), **config)
+    return make

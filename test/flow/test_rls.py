@@ -4,16 +4,16 @@ import hashlib
 import json
 import re
 import threading
-import uuid
 
 import psycopg2
 import pytest
 
-from database import COUNTED, connect
+from database import COUNTED, connect, url_of
 from process import BINARY, run
 
 # Tables without a user: nothing of theirs is anybody's.
-COMMON_TABLES = {"migrations", "outbox_leases", "outbox_relays", "leases", "audit_checkpoints", "dead_letters"}
+COMMON_TABLES = {"migrations", "outbox_leases", "outbox_relays", "leases", "audit_checkpoints", "dead_letters",
+                 "processed_events"}
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +105,77 @@ def test_the_role_of_the_service_is_narrow(database):
         "deleted_tasks": {"SELECT", "INSERT"}}
 
 
+def rights_of(database, role):
+    """{table: rights}, of whole tables and of columns."""
+    rights = {}
+    for table, right, column in database.rows("""
+            SELECT table_name, privilege_type, NULL FROM information_schema.role_table_grants
+            WHERE grantee = %s AND table_schema = 'todod' UNION ALL
+            SELECT c.table_name, c.privilege_type, c.column_name FROM information_schema.role_column_grants c
+            WHERE c.grantee = %s AND c.table_schema = 'todod' AND NOT EXISTS (
+                SELECT FROM information_schema.role_table_grants t WHERE t.grantee = c.grantee AND t.table_schema = 'todod'
+                AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type)""", role, role):
+        rights.setdefault(table, set()).add(f"{right} {column}" if column else right)
+    return rights
+
+
+def columns(right, *names):
+    return {f"{right} {name}" for name in names}
+
+
+def test_the_roles_of_recurrer_are_narrow(database):
+    """SE3: one works for a user at a time, as its policies say; the other sees what it must of all, and changes next to nothing."""
+    for role in ("todod_recurrer", "todod_sweeper"):
+        assert database.rows("""SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles
+            WHERE rolname = %s""", role)[0] == (False,) * 5
+        assert database.value("SELECT count(*) FROM pg_shdepend WHERE refobjid = %s::regrole AND deptype = 'o'", role) == 0
+        assert database.value("SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole", role) == 0
+    assert database.value("SELECT count(*) FROM pg_policies WHERE 'todod_recurrer' = ANY(roles)") == 0
+    assert rights_of(database, "todod_recurrer") == {
+        "migrations": {"SELECT"}, "leases": {"SELECT", "INSERT", "UPDATE"}, "processed_events": {"SELECT", "INSERT", "DELETE"},
+        "tasks": {"SELECT", "INSERT", "DELETE", *columns("UPDATE", "version", "updated_at")},
+        "user_counters": {"SELECT", *columns("UPDATE", "tasks")}, "task_tags": {"INSERT"}, "deleted_tasks": {"INSERT"},
+        "outbox": {"INSERT"}, "preferences": {"SELECT"}, "unsettled_tasks": {"SELECT", "DELETE", *columns("UPDATE", "look_at")},
+        "reminders": {"SELECT", "INSERT", *columns("UPDATE", "status", "sent_at", "retry_count", "last_error", "retry_at",
+                                                   "triggers")}}
+    assert rights_of(database, "todod_sweeper") == {
+        "migrations": {"SELECT"}, "unsettled_tasks": columns("SELECT", "user_id", "task_id", "look_at"),
+        "tasks": columns("SELECT", "user_id", "id", "title", "due_at", "due_day", "time_zone"),
+        "reminders": {*columns("SELECT", "user_id", "task_id", "id", "remind_at", "channels", "status", "version", "retry_at",
+                               "triggers"), *columns("UPDATE", "status", "retry_at", "triggers")},
+        "outbox": {*columns("SELECT", "user_id", "topic"),
+                   *columns("INSERT", "event_id", "topic", "part", "user_id", "sequence", "event")}}
+
+
+@pytest.mark.parametrize("sql", [
+    "INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
+    "VALUES (gen_random_uuid(), 'task-events', 0, 'rls-victim', 1, '{}')",
+    "UPDATE todod.reminders SET status = 3", "UPDATE todod.reminders SET remind_at = now()", "DELETE FROM todod.reminders",
+    "SELECT description FROM todod.tasks", "UPDATE todod.tasks SET title = 'x'", "SELECT event FROM todod.outbox",
+    "DELETE FROM todod.unsettled_tasks", "SELECT * FROM todod.preferences", "SET ROLE todod_recurrer"])
+def test_what_the_sweeper_may_not_do(database, victims, sql):
+    """SE3: it puts nothing but reminders' events into the outbox, and a reminder can only become triggered by it."""
+    assert victims
+    with_rights = connect(database.url)
+    try:
+        with with_rights.cursor() as cursor:
+            cursor.execute("BEGIN; SET LOCAL SESSION AUTHORIZATION todod_sweeper")
+            with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.CheckViolation)):
+                cursor.execute(sql)
+    finally:
+        with_rights.close()
 def test_roles_of_the_database_are_those_described(database):
-    """Each role that migrations give rights to belongs to one role of the binary, which names it, and whose URL is a secret."""
+    """
+    Each role that migrations give rights to belongs to one role of the binary, which names it, and whose URL is a secret; but
+    for that of the relay, which each that writes events has.
+    """
     described = {}
     for name in (line.split("\t")[0] for line in run("--list-roles").stdout.splitlines()):
         role = json.loads(run(f"--role={name}", "--describe").stdout)
         secret = {k["name"] for k in role["configuration"] if k["secret"]}
         assert ("database" in role["needs"]) == bool(role["database_roles"])
         for d in role["database_roles"]:
-            assert d["key"] in secret and d["role"] not in described
+            assert d["key"] in secret and (d["role"] not in described or d["role"] == "todod_relay")
             described[d["role"]] = name
     granted = {row[0] for row in database.rows("""SELECT grantee FROM information_schema.role_table_grants
         WHERE table_schema IN ('todod', 'sidecar') AND grantee <> 'postgres'""")}
@@ -187,11 +249,13 @@ def test_keys_cannot_be_deleted_before_their_time(api, database, as_user):
 
 # ---- the statements of the binary, robbed of their WHERE user_id ----
 
-TABLES = "|".join((*COUNTED, "user_counters"))
+TABLES = "|".join((*COUNTED, "user_counters", "unsettled_tasks"))
 
 
-# What the relay runs over everybody's events, as a role that reaches nothing else (test_outbox).
-RELAY = r"SELECT o\.part|DELETE FROM todod\.outbox "
+# What the relay runs over everybody's events, as a role that reaches nothing else (test_outbox), and the sweeper (above).
+RELAY = r"SELECT o\.part|DELETE FROM todod\.outbox |WITH due AS|SELECT user_id, task_id FROM todod\.unsettled_tasks"
+# What the recurrer runs, as another role than the API.
+RECURRER = r"todod\.(processed_events|unsettled_tasks)|x\.parent_task_id = \$2|DELETE FROM todod\.tasks x USING p"
 
 
 def statements():
@@ -212,6 +276,8 @@ def hash_of(sql):
     return hashlib.sha256(sql.encode()).hexdigest()[:8]
 
 
+# Of the victim, too: an instance after its task, and a task that was completed and is not settled, at these distances.
+CHILD, DONE, REMINDER = 50, 51, "01a22601-b4d1-77ed-9b29-e1272fc18394"
 # The victim's task, with a tag of a name nobody else has, and a tag without tasks; reminder, preferences, a deleted task.
 TAG, FREE_TAG = "rls victim tag", "rls victim free tag"
 VALUES = {"text": "'x'", "bigint": "1", "integer": "1", "smallint": "1", "boolean": "true", "uuid": "gen_random_uuid()",
@@ -251,6 +317,21 @@ def arguments_of_change(sql, values, task_id):
         values[39] = "10000"
 
 
+def arguments_of_recurrer(sql, values, task_id):
+    """The task, the instance after it, and the completed one, all of version 1; the event is new."""
+    done, child = task_id + DONE, task_id + CHILD
+    if "INSERT INTO todod.tasks" in sql:
+        values.update({15: str(task_id + 99), 39: "10000", 40: str(done), 41: "1", 42: "'new'", 43: f"ARRAY['{TAG}']"})
+    elif "DELETE FROM todod.tasks" in sql:
+        values.update({15: str(child), 16: "1", 18: str(task_id), 19: "1"})
+    elif "SET version" in sql:
+        values.update({15: str(task_id), 16: "2", 17: "1", 19: f"'{REMINDER}'", 20: "1", 26: "'new'"})
+    elif "UPDATE todod.reminders" in sql:
+        values.update({2: str(task_id), 3: f"'{REMINDER}'", 4: "1", 5: "'new'", 6: "60"})
+    else:
+        values.update({2: str(task_id if "parent_task_id" in sql else done), 4: "'new'"})
+
+
 def arguments_of_read(sql, values, task_id):
     """$2 is a task, a tag or a limit; what was deleted since long ago."""
     if values.get((2, "type")) == "bigint":
@@ -270,7 +351,9 @@ def arguments(cursor, sql, user, task_id):
     values = {(n, "type"): t for n, t in enumerate(types, 1)}
     for n, t in enumerate(types, 1):
         values[n] = f"ARRAY[{VALUES[t[:-2]]}]" if t.endswith("[]") else VALUES[t]
-    if "sort_key" in sql or COUNT in sql:
+    if re.search(RECURRER, sql):
+        arguments_of_recurrer(sql, values, task_id)
+    elif "sort_key" in sql or COUNT in sql:
         arguments_of_list(sql, values, task_id)
     elif sql.startswith("WITH"):
         arguments_of_change(sql, values, task_id)
@@ -281,6 +364,7 @@ def arguments(cursor, sql, user, task_id):
 
 
 COUNT = "SELECT count(*) FROM todod.tasks"
+FACTS = "SELECT now(), EXISTS"
 
 
 # Where the server cannot find the type: of what is first asked for being null (filters of tasks, a place among reminders),
@@ -294,7 +378,24 @@ DETAIL_TYPES = {41: "text[]", 42: "text[]", 43: "text[]", 44: "text[]", 46: "uui
                 49: "smallint[]", 50: "smallint[]", 51: "timestamptz[]", 52: "integer[]", 53: "text[]", 54: "bigint[]"}
 
 
+MAKE_TYPES = {42: "text", 43: "text[]", 44: "uuid[]", 45: "timestamptz[]", 46: "integer[]", 47: "smallint[]", 48: "smallint[]",
+              49: "timestamptz[]", 50: "integer[]", 51: "text[]", 52: "bigint[]"}
+
+
+def types_of_recurrer(sql):
+    types = dict(CHANGE_TYPES) if "unnest($2" in sql else {}
+    if "INSERT INTO todod.tasks" in sql:
+        types.update(MAKE_TYPES)
+    for n in re.findall(r"\$(\d+) IS NOT NULL", sql):
+        types[int(n)] = "text"
+    for n in re.findall(r"\$(\d+) \* interval", sql):
+        types[int(n)] = "bigint"
+    return types
+
+
 def types_told(sql):
+    if re.search(RECURRER, sql):
+        return types_of_recurrer(sql)
     if "$13::tsquery" in sql:
         return FILTER_TYPES
     if not sql.startswith("WITH"):
@@ -318,7 +419,9 @@ def execute(connection, app_user, sql, user, task_id):
             cursor.execute("SELECT set_config('app.user_id', %s, true)", (app_user,))
             cursor.execute(prepare(sql))
             cursor.execute(f"EXECUTE stolen ({arguments(cursor, sql, user, task_id)})")
-            return cursor.fetchone()[0] if COUNT in sql else cursor.rowcount
+            if sql.startswith(FACTS):
+                return sum(map(bool, cursor.fetchone()[1:]))
+            return cursor.fetchone()[0] if COUNT in sql or sql.endswith("SELECT count(*) FROM p") else cursor.rowcount
         finally:
             cursor.execute("ROLLBACK")
 
@@ -327,7 +430,7 @@ def reaches(superuser, stolen, task_id):
     """Rows of others; a bound of a table that one of them would break is one that was reached."""
     try:
         return execute(superuser, "", stolen, "rls-thief", task_id) >= 1
-    except psycopg2.errors.CheckViolation:
+    except (psycopg2.errors.CheckViolation, psycopg2.errors.CardinalityViolation):
         return True
 
 
@@ -346,7 +449,12 @@ def victims(database):
     database.rows("UPDATE todod.tasks SET tags = %s WHERE user_id = 'rls-victim'", TAG)
     database.rows("INSERT INTO todod.task_tags VALUES ('rls-victim', %s, %s)", TAG, ids[0])
     database.rows("INSERT INTO todod.reminders (user_id, task_id, id, remind_at) VALUES ('rls-victim', %s, %s, now())",
-                  ids[0], str(uuid.uuid4()))
+                  ids[0], REMINDER)
+    database.rows("""INSERT INTO todod.tasks (user_id, id, title, created_at, updated_at, parent_task_id)
+        VALUES ('rls-victim', %s, 'the next', now(), now(), %s)""", ids[0] + CHILD, ids[0])
+    database.rows("""INSERT INTO todod.tasks (user_id, id, title, created_at, updated_at, completed, completed_at)
+        VALUES ('rls-victim', %s, 'done', now(), now(), true, now())""", ids[0] + DONE)
+    database.rows("INSERT INTO todod.unsettled_tasks VALUES ('rls-victim', %s)", ids[0] + DONE)
     database.rows("INSERT INTO todod.preferences VALUES ('rls-victim', 'UTC', null, false, 1, null, null, 1, now())")
     database.rows("INSERT INTO todod.deleted_tasks VALUES ('rls-victim', now(), 1)")
     return ids
@@ -354,7 +462,7 @@ def victims(database):
 
 def rows_of_victims(database):
     return [database.rows(f"SELECT xmin::text, ctid::text, * FROM todod.{t} WHERE user_id LIKE 'rls-victim%%' ORDER BY 1, 2")
-            for t in (*COUNTED, "user_counters")]
+            for t in (*COUNTED, "user_counters", "unsettled_tasks")]
 
 
 @pytest.mark.parametrize("sql", statements(), ids=names)
@@ -364,7 +472,9 @@ def test_a_forgotten_where_leaks_and_breaks_nothing(database, victims, sql):
     victim's rows. The same text run by the superuser does reach them, so it is row security that held. (Only where a value
     is looked up in preferences, p, it stays: there may be one row there.)
     """
-    superuser, service = connect(database.url), connect(database.api_url)
+    role = "todod_recurrer" if re.search(RECURRER, sql) else "todod_api"
+    database.let_log_in(role)
+    superuser, service = connect(database.url), connect(url_of(database.cluster_url, database.name, role))
     before = rows_of_victims(database)
     try:
         stolen = re.sub(r"(?:\b[a-oq-z]\w*\.|(?<![\w.]))user_id = \$1\b", "$1::text IS NOT NULL", sql)
@@ -392,7 +502,8 @@ def test_the_statements_were_found():
     found = statements()
     assert sum("INSERT INTO todod.outbox" in s for s in found) >= 12, found
     assert sum(s.startswith("SELECT") for s in found) >= 35, found
-    for table in (*COUNTED, "user_counters"):
+    assert sum(bool(re.search(RECURRER, s)) for s in found) >= 8, found
+    for table in (*COUNTED, "user_counters", "unsettled_tasks"):
         assert any(f"todod.{table}" in s for s in found), table
 
 

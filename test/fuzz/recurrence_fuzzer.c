@@ -96,7 +96,7 @@ static void check_dates(const struct recurrence *r, const struct civil *start, c
 				: o.index - (tz != NULL); /* in a gap, numbers may change places */
 		after_us = o.at_us;
 	}
-	if (recurrence_next_after_done(r, start, tz, after_us, 1, &o) == 0)
+	if (recurrence_next_after_done(r, start, tz, after_us, after_us, 1, &o) == 0)
 		MUST(o.at_us > after_us && o.index == 2);
 }
 

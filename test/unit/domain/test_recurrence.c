@@ -380,8 +380,10 @@ START_TEST(the_end_of_time)
 			 -ENOENT);
 	ck_assert_int_eq(recurrence_next(&r, &start, NULL, INT64_MAX, &o), -ENOENT);
 	ck_assert_int_eq(o.index, 77);
-	ck_assert_int_eq(recurrence_next_after_done(&r, &start, NULL, INT64_MAX, 1, &o), -ENOENT);
-	ck_assert_int_eq(recurrence_next_after_done(&r, &start, NULL, INT64_MIN, 1, &o), -ENOENT);
+	ck_assert_int_eq(recurrence_next_after_done(&r, &start, NULL, INT64_MAX, 0, 1, &o),
+			 -ENOENT);
+	ck_assert_int_eq(recurrence_next_after_done(&r, &start, NULL, INT64_MIN, 0, 1, &o),
+			 -ENOENT);
 }
 END_TEST
 
@@ -477,27 +479,40 @@ END_TEST
 static const struct {
 	const char *rule, *due, *done, *want; /* want NULL: that was the last */
 	int occurrence;
+	const char *now; /* NULL: long ago */
 } DONE[] = {
 	{ "FREQ=DAILY;INTERVAL=3", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z",
-	  "2026-01-08T08:00:00Z", 1 },
-	{ "FREQ=DAILY", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z", "2026-01-06T08:00:00Z", 1 },
+	  "2026-01-08T08:00:00Z", 1, NULL },
+	{ "FREQ=DAILY", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z", "2026-01-06T08:00:00Z", 1,
+	  NULL },
 	/* done before the hour of that day: tomorrow, not today again */
-	{ "FREQ=DAILY", "2026-01-01T08:00:00", "2026-01-05T07:00:00Z", "2026-01-06T08:00:00Z", 1 },
-	{ "weekly", "2026-01-01T08:00:00", "2026-01-05T07:00:00Z", "2026-01-12T08:00:00Z", 1 },
-	{ "monthly", "2026-01-15T08:00:00", "2026-01-31T07:00:00Z", "2026-02-28T08:00:00Z", 1 },
+	{ "FREQ=DAILY", "2026-01-01T08:00:00", "2026-01-05T07:00:00Z", "2026-01-06T08:00:00Z", 1,
+	  NULL },
+	{ "weekly", "2026-01-01T08:00:00", "2026-01-05T07:00:00Z", "2026-01-12T08:00:00Z", 1,
+	  NULL },
+	{ "monthly", "2026-01-15T08:00:00", "2026-01-31T07:00:00Z", "2026-02-28T08:00:00Z", 1,
+	  NULL },
 	{ "FREQ=WEEKLY;BYDAY=MO", "2026-01-01T08:00:00", "2026-01-07T07:00:00Z",
-	  "2026-01-12T08:00:00Z", 1 },
+	  "2026-01-12T08:00:00Z", 1, NULL },
 	{ "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "2026-01-01T08:00:00", "2026-01-07T07:00:00Z",
-	  "2026-01-19T08:00:00Z", 1 },
+	  "2026-01-19T08:00:00Z", 1, NULL },
 	{ "FREQ=DAILY;COUNT=3", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z",
-	  "2026-02-06T08:00:00Z", 2 },
-	{ "FREQ=DAILY;COUNT=3", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z", NULL, 3 },
-	{ "FREQ=DAILY;UNTIL=20260205", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z", NULL, 1 },
+	  "2026-02-06T08:00:00Z", 2, NULL },
+	{ "FREQ=DAILY;COUNT=3", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z", NULL, 3, NULL },
+	{ "FREQ=DAILY;UNTIL=20260205", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z", NULL, 1,
+	  NULL },
 	{ "FREQ=DAILY;UNTIL=20260206", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z",
-	  "2026-02-06T08:00:00Z", 1 },
+	  "2026-02-06T08:00:00Z", 1, NULL },
 	/* several times a day: the next time of the same day */
 	{ "FREQ=DAILY;BYHOUR=8,20", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z",
-	  "2026-01-05T20:00:00Z", 1 },
+	  "2026-01-05T20:00:00Z", 1, NULL },
+	/* asked days later: reckoned from when it was done, and not past already */
+	{ "FREQ=DAILY;INTERVAL=3", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z",
+	  "2026-01-14T08:00:00Z", 1, "2026-01-11T08:00:00Z" },
+	{ "FREQ=DAILY;COUNT=3", "2026-01-01T08:00:00", "2026-01-05T10:00:00Z",
+	  "2026-01-20T08:00:00Z", 2, "2026-01-20T07:59:59Z" },
+	{ "FREQ=DAILY;UNTIL=20260206", "2026-01-01T08:00:00", "2026-02-05T07:00:00Z", NULL, 1,
+	  "2026-02-06T08:00:00Z" },
 };
 
 START_TEST(next_after_done)
@@ -506,7 +521,8 @@ START_TEST(next_after_done)
 	struct civil due = civil_of(DONE[_i].due);
 	struct occurrence o = { .index = -1 };
 	char text[TIME_RFC3339_SIZE];
-	int error = recurrence_next_after_done(&r, &due, NULL, us_of(DONE[_i].done),
+	int64_t now_us = DONE[_i].now != NULL ? us_of(DONE[_i].now) : 0;
+	int error = recurrence_next_after_done(&r, &due, NULL, us_of(DONE[_i].done), now_us,
 					       DONE[_i].occurrence, &o);
 
 	if (DONE[_i].want == NULL) {

@@ -245,14 +245,16 @@ START_TEST(completion_in_a_zone)
 	us_of("2026-01-01T08:00:00", &due);
 	/* done at 23:30Z, which is the 6th in Tokyo: the next is the 7th there */
 	ck_assert_int_eq(recurrence_next_after_done(&r, &due, zone_of("Asia/Tokyo"),
-						    us_of("2026-01-05T23:30:00Z", &unused), 4, &o),
+						    us_of("2026-01-05T23:30:00Z", &unused), 0, 4,
+						    &o),
 			 0);
 	time_format_rfc3339(o.at_us, text);
 	ck_assert_str_eq(text, "2026-01-06T23:00:00Z");
 	ck_assert_int_eq(o.index, 5);
 	/* across the beginning of summer time the hour stays */
 	ck_assert_int_eq(recurrence_next_after_done(&r, &due, zone_of("Europe/Berlin"),
-						    us_of("2026-03-28T12:00:00Z", &unused), 4, &o),
+						    us_of("2026-03-28T12:00:00Z", &unused), 0, 4,
+						    &o),
 			 0);
 	time_format_rfc3339(o.at_us, text);
 	ck_assert_str_eq(text, "2026-03-29T06:00:00Z");

@@ -207,7 +207,8 @@ START_TEST(next_due)
 	if (c->due != NULL)
 		ck_assert_int_eq(task_date_parse(str_from(c->due), task_tz(&t), "f", &t.due, NULL),
 				 0);
-	ck_assert_msg(task_next_due(&t, at(c->done), &next) == (c->next != NULL), "%s", c->body);
+	ck_assert_msg(task_next_due(&t, at(c->done), at(c->done), &next) == (c->next != NULL), "%s",
+		      c->body);
 	if (c->next == NULL)
 		ck_assert_int_eq(next.day, 42); /* untouched */
 	else

@@ -3,6 +3,7 @@
 #include "domain/task_event.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -231,6 +232,55 @@ START_TEST(reminder_events)
 END_TEST
 
 /* About no task: its subject is the user. */
+START_TEST(a_trigger_says_how_late_it_is)
+{
+	struct reminder r = a_reminder();
+	struct buf b;
+
+	buf_init(&b, 16 * 1024);
+	reminder_trigger_write(&b, &origin, &event, &r, &after, 3600);
+	buf_append_char(&b, '\0');
+	has(b.p, "\"type\":\"reminder.trigger\",\"subject\":\"5\"");
+	has(b.p, "\"late_by\":3600}");
+	ck_assert_int_eq(event.topic, EVENT_REMINDERS);
+	ck_assert_int_eq(event.sequence, r.version);
+	buf_done(&b);
+}
+END_TEST
+
+/* All events of one change: of the task, then of its reminders. */
+START_TEST(a_next_instance)
+{
+	struct arena *arena = arena_new(1024 * 1024);
+	struct reminder r = a_reminder();
+	struct event events[TASK_EVENTS_MAX];
+	struct str task;
+	size_t n = 0;
+
+	r.status = REMINDER_PENDING;
+	after.reminders = &r;
+	after.n_reminders = 1;
+	origin.causation_id = STR("what-came-before");
+	ck_assert_int_eq(task_events_render(arena, &origin, uuid_v7, TASK_EVENT_RECURRED, NULL,
+					    &after, events, &n, &task),
+			 0);
+	ck_assert_uint_eq(n, 3);
+	ck_assert(str_eq(events[0].type, STR("task.recurred")));
+	has(events[0].json.p, "\"causation_id\":\"what-came-before\"");
+	has(events[0].json.p, "\"changes\":{\"title\":{\"before\":null");
+	ck_assert(str_eq(events[1].type, STR("task.state_changed")));
+	has(events[1].json.p, "\"change\":\"created\"");
+	ck_assert(str_eq(events[2].type, STR("reminder.scheduled")));
+	arena_free(arena);
+	/* no room */
+	arena = arena_new(64);
+	ck_assert_int_eq(task_events_render(arena, &origin, uuid_v7, TASK_EVENT_RECURRED, NULL,
+					    &after, events, &n, &task),
+			 -ENOMEM);
+	arena_free(arena);
+}
+END_TEST
+
 START_TEST(preferences_changed)
 {
 	struct preferences p = PREFERENCES_DEFAULT;
@@ -283,6 +333,8 @@ int main(void)
 	tcase_add_test(tc, kinds);
 	tcase_add_test(tc, state_changed);
 	tcase_add_test(tc, reminder_events);
+	tcase_add_test(tc, a_trigger_says_how_late_it_is);
+	tcase_add_test(tc, a_next_instance);
 	tcase_add_test(tc, preferences_changed);
 	tcase_add_test(tc, too_little_room);
 	suite_add_tcase(suite, tc);

@@ -268,8 +268,7 @@ START_TEST(reopened)
 }
 END_TEST
 
-/* What has been sent, failed or cancelled waits again when it gets a time to come; what is on its
- * way stays so. */
+/* What has been sent, failed or cancelled waits again when it gets a time to come. */
 START_TEST(moved)
 {
 	static const enum reminder_status STATUSES[] = { REMINDER_SENT, REMINDER_FAILED,
@@ -296,10 +295,27 @@ START_TEST(moved)
 	earlier = merge_ok(&t, "{'due_date':'2026-03-01T10:00:00Z'}");
 	ck_assert_str_eq(states(&earlier), "1:sent:v2 2:failed:v2 3:cancelled:v1");
 	ck_assert_str_eq(told(&t, &earlier), "");
-	own(&t)[0].status = REMINDER_RETRYING;
-	earlier = merge_ok(&t, "{'title':'b'}");
-	ck_assert_str_eq(states(&earlier), "1:retrying:v2 2:failed:v1 3:cancelled:v1");
-	ck_assert_str_eq(told(&t, &earlier), "scheduled 1@v2");
+}
+END_TEST
+
+/* One that waits for another try begins anew with other words; one that is being sent keeps those
+ * it is sent with, and begins anew at another time. */
+START_TEST(on_its_way)
+{
+	struct task t = three(), changed;
+	struct reminder *r = own(&t);
+
+	r[0].status = REMINDER_RETRYING;
+	r[0].retry_count = 2;
+	r[0].last_error = STR("down");
+	r[1].status = REMINDER_TRIGGERED;
+	changed = merge_ok(&t, "{'title':'b'}");
+	ck_assert_str_eq(states(&changed), "1:pending:v2 2:triggered:v1 3:pending:v2");
+	ck_assert_int_eq(changed.reminders[0].retry_count, 0);
+	ck_assert_ptr_null(changed.reminders[0].last_error.p);
+	ck_assert_str_eq(told(&t, &changed), "scheduled 1@v2 scheduled 3@v2");
+	changed = merge_ok(&t, "{'due_date':'2026-07-01T10:00:00Z'}");
+	ck_assert_str_eq(states(&changed), "3:pending:v2 1:pending:v2 2:pending:v2");
 }
 END_TEST
 
@@ -401,6 +417,7 @@ int main(void)
 	tcase_add_test(tc, born_and_gone);
 	tcase_add_test(tc, reopened);
 	tcase_add_test(tc, moved);
+	tcase_add_test(tc, on_its_way);
 	tcase_add_test(tc, ids_of_others);
 	tcase_add_test(tc, the_same_twice);
 	tcase_add_test(tc, at_most_ten);
