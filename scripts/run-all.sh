@@ -26,10 +26,10 @@ todod=build/release/todod
 
 # The roles that run, in the order in which they start, and how far their ports are from chat-api's: each has operations
 # at + 100 and, but for the sidecar, callbacks at + 200 and the sidecar's API at + 300.
-roles=(sidecar chat-api auditor)
+roles=(sidecar chat-api recurrer auditor)
 apps=("${roles[@]:1}")
-declare -A offset=([sidecar]=10 [chat-api]=0 [auditor]=4)
-declare -A color=([sidecar]=35 [chat-api]=36 [auditor]=33)
+declare -A offset=([sidecar]=10 [chat-api]=0 [recurrer]=2 [auditor]=4)
+declare -A color=([sidecar]=35 [chat-api]=36 [recurrer]=32 [auditor]=33)
 declare -A pid=() viewer=() deaths=()
 deaths_max=5 # of one role within a minute, before giving up
 ready_max=30 # seconds until a role is
@@ -124,6 +124,11 @@ write_scopes() {
 		chat-api/secrets=todod-chat-api;
 		chat-api/invoke=auditor;
 		chat-api/components=kafka-pubsub secrets statestore;
+		recurrer/publish=task-events reminders task-updates dlq.task-events dlq.reminders;
+		recurrer/subscribe=task-events reminders;
+		recurrer/secrets=todod-recurrer;
+		recurrer/invoke=;
+		recurrer/components=kafka-pubsub secrets;
 		auditor/publish=task-events reminders dlq.task-events dlq.reminders;
 		auditor/subscribe=task-events reminders dlq.task-events dlq.reminders dlq.task-updates;
 		auditor/secrets=todod-auditor audit;
@@ -133,7 +138,7 @@ write_scopes() {
 }
 
 write_config() {
-	local api=$((port + 300)) calls=$((port + 200))
+	local api=$((port + 300)) calls=$((port + 200)) role
 	umask 077
 	write_keys
 	{
@@ -141,6 +146,11 @@ write_config() {
 		echo "database.migrate_url = $(scripts/pg.sh url "$run/pg" todod)"
 		echo "database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)"
 	} >"$run/chat-api.conf"
+	{
+		write_common recurrer todod_recurrer
+		echo "recurrer.sweeper_url = $(scripts/pg.sh url "$run/pg" todod todod_sweeper)"
+		echo "database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)"
+	} >"$run/recurrer.conf"
 	{
 		write_common auditor todod_audit_writer
 		echo "audit.checker_url = $(scripts/pg.sh url "$run/pg" todod todod_audit_checker)"
@@ -150,8 +160,12 @@ write_config() {
 	} >"$run/auditor.conf"
 	{
 		write_common sidecar todod_sidecar "$([ "$stack" = embedded ] || echo dapr)"
-		echo "sidecar.apps = chat-api=$api:127.0.0.1:$calls, auditor=$((api + 4)):127.0.0.1:$((calls + 4))"
-		echo "sidecar.crons = auditor/cron-checkpoint=@every 60s; auditor/cron-upkeep=@every 1h"
+		printf 'sidecar.apps = '
+		for role in "${apps[@]}"; do
+			printf '%s' "$role=$((api + offset[$role])):127.0.0.1:$((calls + offset[$role])),"
+		done | sed 's/,$/\n/'
+		echo "sidecar.crons = recurrer/cron-reminder=@every 10s; recurrer/cron-upkeep=@every 1h;" \
+			"auditor/cron-checkpoint=@every 60s; auditor/cron-upkeep=@every 1h"
 		write_scopes
 		echo "sidecar.token_dir = $run/tokens"
 		echo "sidecar.secrets_file = $run/secrets.json"
@@ -172,7 +186,7 @@ prepare_database() {
 		die 'todod migrate failed'
 	}
 	sql todod 'ALTER ROLE todod_api LOGIN; ALTER ROLE todod_relay LOGIN; ALTER ROLE todod_sidecar LOGIN;
-		ALTER ROLE todod_audit_writer LOGIN; ALTER ROLE todod_audit_checker LOGIN; ALTER ROLE todod_audit_eraser LOGIN'
+		ALTER ROLE todod_recurrer LOGIN; ALTER ROLE todod_sweeper LOGIN; ALTER ROLE todod_audit_writer LOGIN; ALTER ROLE todod_audit_checker LOGIN; ALTER ROLE todod_audit_eraser LOGIN'
 	if [ "$stack" = dapr ] && [ -z "$(sql postgres "SELECT 1 FROM pg_database WHERE datname = 'dapr'")" ]; then
 		sql postgres 'CREATE DATABASE dapr OWNER todod_sidecar'
 	fi

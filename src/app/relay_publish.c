@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "dapr/cloudevent.h"
+#include "domain/event.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -46,21 +47,6 @@ struct batch {
 	size_t n, bytes;
 };
 
-int relay_publisher_init(struct relay_publisher *p, struct sidecar *s)
-{
-	p->words = arena_new(WORDS_ARENA_MAX);
-	p->sidecar = s;
-	p->failed = metric_get(&FAILED, "");
-	p->held = metric_get(&HELD, "");
-	p->seconds = metric_get(&SECONDS, "");
-	return p->words != NULL ? 0 : -ENOMEM;
-}
-
-void relay_publisher_done(struct relay_publisher *p)
-{
-	arena_free(p->words);
-}
-
 static struct metric *published_of(struct str topic)
 {
 	char labels[96];
@@ -68,6 +54,23 @@ static struct metric *published_of(struct str topic)
 	snprintf(labels, sizeof(labels), "topic=\"%.*s\"", (int)(topic.n < 64 ? topic.n : 64),
 		 topic.p);
 	return metric_get(&PUBLISHED, labels);
+}
+
+int relay_publisher_init(struct relay_publisher *p, struct sidecar *s)
+{
+	p->words = arena_new(WORDS_ARENA_MAX);
+	p->sidecar = s;
+	p->failed = metric_get(&FAILED, "");
+	p->held = metric_get(&HELD, "");
+	p->seconds = metric_get(&SECONDS, "");
+	for (int t = 0; t < _EVENT_TOPIC_MAX; t++) /* counted from 0 on, not from the first one */
+		published_of(event_topic_name((enum event_topic)t));
+	return p->words != NULL ? 0 : -ENOMEM;
+}
+
+void relay_publisher_done(struct relay_publisher *p)
+{
+	arena_free(p->words);
 }
 
 /* Under the ids of the request that the event is from. */

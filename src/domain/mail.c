@@ -93,15 +93,31 @@ static void append_words(struct buf *out, struct str s)
 	}
 }
 
+/* Text in a header, as it is or in encoded words, which hold no controls either: not every reader
+ * is as careful with them as with the header itself. Returns whether it was encoded. */
+static bool append_text(struct buf *out, struct str s, const char *except, const char *quote)
+{
+	struct buf line;
+
+	buf_init(&line, MAIL_BYTES_MAX);
+	mail_append_line(&line, s);
+	bool is_plain_text = can_stand_plain(buf_str(&line), except);
+	if (is_plain_text)
+		buf_printf(out, "%s%.*s%s", quote, STR_ARGS(buf_str(&line)), quote);
+	else
+		append_words(out, buf_str(&line));
+	if (line.failed)
+		out->failed = true;
+	buf_done(&line);
+	return !is_plain_text;
+}
+
 static void append_from(struct buf *out, const struct mail *m)
 {
 	buf_append_str(out, STR("From: "));
-	if (m->from_name.n > 0 && can_stand_plain(m->from_name, "\"\\")) {
-		buf_printf(out, "\"%.*s\" ", STR_ARGS(m->from_name));
-	} else if (m->from_name.n > 0) {
-		append_words(out, m->from_name);
-		buf_append_str(out, STR("\r\n "));
-	}
+	if (m->from_name.n > 0)
+		buf_append_str(out, append_text(out, m->from_name, "\"\\", "\"") ? STR("\r\n ")
+										 : STR(" "));
 	buf_printf(out, "<%.*s>\r\n", STR_ARGS(m->from));
 }
 
@@ -123,10 +139,7 @@ static void append_headers(struct buf *out, const struct mail *m)
 	append_date(out, m->date_us);
 	append_from(out, m);
 	buf_printf(out, "To: <%.*s>\r\nSubject: ", STR_ARGS(m->to));
-	if (can_stand_plain(m->subject, ""))
-		buf_append_str(out, m->subject);
-	else
-		append_words(out, m->subject);
+	append_text(out, m->subject, "", "");
 	buf_printf(out, "\r\nMessage-ID: <%.*s>\r\n", STR_ARGS(m->message_id));
 	if (m->unsubscribe_url.n > 0)
 		buf_printf(out, "List-Unsubscribe: <%.*s>\r\n", STR_ARGS(m->unsubscribe_url));

@@ -9,7 +9,7 @@ import subprocess
 from process import ROOT, wait_until
 
 READY_SECONDS = 240
-OFFSETS = [role + kind for role in (0, 4, 10) for kind in (0, 100, 200, 300)]
+OFFSETS = [role + kind for role in (0, 2, 4, 10) for kind in (0, 100, 200, 300)]
 
 
 def is_free(port):

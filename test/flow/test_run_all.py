@@ -19,7 +19,7 @@ import tour  # noqa: E402
 sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
 import components  # noqa: E402
 
-ROLES = ("sidecar", "chat-api", "auditor")
+ROLES = ("sidecar", "chat-api", "recurrer", "auditor")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,9 @@ def test_one_id_goes_with_everything_that_follows_from_a_request(run):
     assert len({e["trace_id"] for e in lines}) == 1
     published = {e["event_id"]: e["type"] for e in lines if e["msg"] == "event.published"}
     assert sorted(published.values()) == ["task.created", "task.state_changed"]
-    consumed, = [e for e in lines if e["msg"] == "event.consumed"]
-    assert (consumed["role"], consumed["result"], published[consumed["event_id"]]) == ("auditor", "done", "task.created")
+    consumed = [e for e in lines if e["msg"] == "event.consumed"]
+    assert sorted((e["role"], e["result"], published[e["event_id"]]) for e in consumed) == \
+        [("auditor", "done", "task.created"), ("recurrer", "done", "task.created")]
     assert all(e in lines for e in all_lines if e.get("event_id") in published)
 
 
@@ -74,6 +75,7 @@ def test_every_metric_is_on_the_page(run):
         assert name in known, name
     for role, name in (("chat-api", "todod_outbox_published_total"), ("chat-api", "todod_outbox_failed_total"),
                        ("chat-api", "todod_outbox_events"), ("chat-api", "todod_outbox_oldest_seconds"),
+                       ("recurrer", "todod_instances_made_total"), ("recurrer", "todod_reminders_swept_total"),
                        ("auditor", "todod_events_consumed_total"), ("auditor", "todod_event_lag_seconds"),
                        ("auditor", "todod_dead_letters_total"), ("sidecar", "todod_sidecar_published_total"),
                        ("sidecar", "todod_sidecar_delivered_total"), ("sidecar", "todod_sidecar_retried_total"),
@@ -89,12 +91,12 @@ def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
     def rules(text):
         return {name: set(values.split()) for name, _, values in (rule.strip().partition("=") for rule in text.split(";"))}
 
-    assert rules(config["sidecar.scopes"]) == rules("; ".join(s for role in ("chat-api", "auditor") for s in components.scopes_of(role)))
+    assert rules(config["sidecar.scopes"]) == rules("; ".join(s for role in ROLES[1:] for s in components.scopes_of(role)))
     assert config["sidecar.topics"].split() == list(components.topics())
 
 
 def test_run_all(run):
-    """MI4: part: three roles and their PostgreSQL from one command, a task and its history; .run/env for scripts; Ctrl-C ends
+    """MI4: part: four roles and their PostgreSQL from one command, a task and its history; .run/env for scripts; Ctrl-C ends
     all; data stays."""
     env = run.ready()
     assert set(env) == {"TODOD_URL", "TODOD_OPS_URL", "TODOD_USER", "TODOD_TOKEN", "TODOD_DATABASE_URL"}
