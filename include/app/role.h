@@ -106,6 +106,8 @@ struct role {
 	const struct subscription *subscriptions;
 	const struct cron *crons;
 	job_fn *job;
+	/* Its relay of the outbox publishes only while there is none of a role without this. */
+	bool relay_stands_in;
 	/* What peers reach by invocation, on the Dapr listener; tokens of users are checked as on
 	   the public one. */
 	const struct route *dapr_routes;

@@ -47,9 +47,9 @@ FIBER int dead_letter_resolve_wait(struct db *db, struct str event_id,
 				   struct err *reterr) MUST_CHECK;
 
 /*
- * Whose time has come, oldest first: each to one caller, and counted as replayed, the next time 10 and
- * then 60 times replay_after_ms from now. Counted before, not after: what comes back in between must
- * find its letter replayed. Who dies in between has used up a try.
+ * Whose time has come, oldest first: each to one caller, and counted as replayed, the next time 10
+ * and then 60 times replay_after_ms from now. Counted before, not after: what comes back in between
+ * must find its letter replayed. Who dies in between has used up a try.
  */
 FIBER int dead_letter_claim_wait(struct db *db, struct arena *arena, int64_t replay_after_ms,
 				 struct dead_letters *ret, struct err *reterr) MUST_CHECK;

@@ -16,6 +16,7 @@
 #include "base/uuid.h"
 #include "net/db.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -25,14 +26,22 @@ enum {
 	OUTBOX_SIZE_MAX = 1000000, /* outbox_size_wait counts no further */
 };
 
+struct outbox_relay {
+	struct uuid id;
+	bool stands_in; /* takes partitions only while no relay is known that does not */
+};
+struct outbox_lease {
+	uint16_t parts; /* bit n is set when partition n is the relay's */
+	bool is_shared; /* there are other relays, whose processes write too */
+};
 /*
- * Makes this relay known, renews its partitions up to its share of all, and takes free ones up to
- * the same. A share is 16 by the number of relays known, rounded up; what is held beyond it is not
- * renewed. *ret_parts: bit n is set when partition n is the relay's for lease_ms from now, by the
- * database's clock.
+ * Makes this relay known, renews its partitions up to its share of all, gives back what it holds
+ * beyond that, and takes free ones up to its share: 16 by the number of relays of its kind, rounded
+ * up. What it holds is its own for lease_ms from now, by the database's clock. Nothing that it read
+ * before may still be on its way.
  */
-FIBER int outbox_lease_wait(struct db *db, const struct uuid *relay, int64_t lease_ms,
-			    uint16_t *ret_parts, struct err *reterr) MUST_CHECK;
+FIBER int outbox_lease_wait(struct db *db, const struct outbox_relay *relay, int64_t lease_ms,
+			    struct outbox_lease *ret, struct err *reterr) MUST_CHECK;
 /* Gives everything back at once. */
 FIBER int outbox_release_wait(struct db *db, const struct uuid *relay,
 			      struct err *reterr) MUST_CHECK;

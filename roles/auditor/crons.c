@@ -65,9 +65,8 @@ static size_t next_batch(const struct dead_letters *page, bool *taken, size_t *b
 
 	for (size_t i = 0; i < page->n; i++) {
 		const struct dead_letter *d = &page->list[i];
-		bool fits = !taken[i] &&
-			    (n == 0 || (str_eq(d->topic, page->list[batch[0]].topic) &&
-					bytes + d->body.n <= BATCH_BYTES_MAX));
+		bool fits = !taken[i] && (n == 0 || (str_eq(d->topic, page->list[batch[0]].topic) &&
+						     bytes + d->body.n <= BATCH_BYTES_MAX));
 
 		for (size_t j = 0; fits && j < n; j++)
 			fits = !str_eq(d->user_id, page->list[batch[j]].user_id);
@@ -132,16 +131,15 @@ static FIBER int publish_batch(struct auditor *a, struct arena *arena,
 static FIBER void give_back(struct auditor *a, struct arena *arena, const struct dead_letters *page,
 			    const bool *tried)
 {
-	struct uuid ids[DEAD_LETTER_PAGE_MAX];
+	struct uuid *ids = arena_alloc(arena, page->n * sizeof(*ids));
 	struct err err = { .text = "" };
 	size_t n = 0;
 
-	for (size_t i = 0; i < page->n; i++) {
+	for (size_t i = 0; ids != NULL && i < page->n; i++) {
 		if (!tried[i])
 			ids[n++] = page->list[i].id;
 	}
-	if (n > 0 &&
-	    dead_letter_give_back_wait(a->db, arena, ids, n, a->replay_after_ms, &err) < 0)
+	if (n > 0 && dead_letter_give_back_wait(a->db, arena, ids, n, a->replay_after_ms, &err) < 0)
 		log_err(LOG_WARN, "dead_letter.try_lost", &err);
 }
 

@@ -105,6 +105,7 @@ const struct role ROLE_RECURRER = {
 	.routes = NO_ROUTES,
 	.subscriptions = RECURRER_SUBSCRIPTIONS,
 	.crons = CRONS,
+	.relay_stands_in = true,
 	.start = start,
 	.stop = stop,
 };

@@ -317,7 +317,8 @@ static int open_relay(struct app *app, struct err *reterr)
 	int r = db_new(&config, &app->relay_db, reterr);
 	if (r < 0)
 		return r;
-	app->relay = relay_new(app->loop, app->relay_db, app->dapr.sidecar);
+	app->relay =
+		relay_new(app->loop, app->relay_db, app->dapr.sidecar, app->role->relay_stands_in);
 	return app->relay != NULL ? 0 : err_unavailable(reterr, 1, "out of memory");
 }
 

@@ -34,7 +34,6 @@ enum {
 	LEASE_MARGIN_MS = 500, /* clocks that do not run alike */
 	SIZE_EVERY_MS = 5000,
 	LAST_TURNS_MAX = 8, /* after relay_stop */
-	ALL_PARTS = (1 << OUTBOX_PARTS) - 1,
 };
 
 static const struct metric_family SIZE = {
@@ -56,7 +55,7 @@ static const struct metric_family PARTITIONS = {
 struct relay {
 	struct loop *loop;
 	struct db *db;
-	struct uuid id;
+	struct outbox_relay self;
 	struct arena *arena; /* of one turn */
 	struct relay_publisher publisher;
 	struct fiber_wait *wait; /* resting; NULL: at work */
@@ -64,12 +63,12 @@ struct relay {
 	bool is_connected; /* the sidecar was ready */
 	unsigned n_stalls; /* steps in a row that failed; a poke does not end such a rest */
 	unsigned n_last_turns;
-	uint16_t parts;
+	struct outbox_lease lease;
 	int64_t ours_until_ms, renew_at_ms, size_at_ms, poll_ms;
 	struct metric *size, *age, *partitions;
 };
 
-struct relay *relay_new(struct loop *l, struct db *db, struct sidecar *sidecar)
+struct relay *relay_new(struct loop *l, struct db *db, struct sidecar *sidecar, bool stands_in)
 {
 	struct relay *r = calloc(1, sizeof(*r));
 
@@ -77,7 +76,7 @@ struct relay *relay_new(struct loop *l, struct db *db, struct sidecar *sidecar)
 		return NULL;
 	r->loop = l;
 	r->db = db;
-	r->id = uuid_v7();
+	r->self = (struct outbox_relay){ uuid_v7(), stands_in };
 	r->poll_ms = POLL_BUSY_MS;
 	r->arena = arena_new(TURN_ARENA_MAX);
 	r->size = metric_get(&SIZE, "");
@@ -137,20 +136,39 @@ static void go_on(struct relay *r)
 	r->n_stalls = 0;
 }
 
+/* What is published goes, and nothing else is read. */
+static FIBER int take_away(struct relay *r, struct err *reterr)
+{
+	struct relay_publisher *p = &r->publisher;
+	const struct outbox_turn turn = { .done = p->done, .n_done = p->n_done };
+	const struct outbox_event *events;
+	size_t n;
+	int result = 0;
+
+	if (p->n_done > 0)
+		result = outbox_turn_wait(r->db, r->arena, &turn, &events, &n, reterr);
+	if (result == 0)
+		p->n_done = 0;
+	return result;
+}
+
+/* Who gets a partition that is given back must not find there what was published. */
 static FIBER int renew(struct relay *r, struct err *reterr)
 {
 	int64_t asked_ms = time_monotonic_ms();
-	uint16_t parts = 0;
-	int result = outbox_lease_wait(r->db, &r->id, LEASE_MS, &parts, reterr);
+	struct outbox_lease lease;
+	int result = take_away(r, reterr);
 
+	if (result == 0)
+		result = outbox_lease_wait(r->db, &r->self, LEASE_MS, &lease, reterr);
 	if (result < 0)
 		return result;
-	if (parts != r->parts)
-		log_info("outbox.partitions", LOG_I64("held", __builtin_popcount(parts)));
-	r->parts = parts;
+	if (lease.parts != r->lease.parts)
+		log_info("outbox.partitions", LOG_I64("held", __builtin_popcount(lease.parts)));
+	r->lease = lease;
 	r->ours_until_ms = asked_ms + LEASE_MS - LEASE_MARGIN_MS;
 	r->renew_at_ms = asked_ms + RENEW_MS;
-	metric_set(r->partitions, __builtin_popcount(parts));
+	metric_set(r->partitions, __builtin_popcount(lease.parts));
 	return 0;
 }
 
@@ -188,7 +206,7 @@ static FIBER int take_turn(struct relay *r, size_t *ret_n, struct err *reterr)
 	if (holds == NULL)
 		return err_unavailable(reterr, 1, "out of memory");
 	if (time_monotonic_ms() < r->ours_until_ms)
-		turn.parts = r->parts;
+		turn.parts = r->lease.parts;
 	if (turn.parts == 0 && turn.n_done == 0)
 		return 0;
 	turn.n_holds = relay_holds_list(&p->holds, time_monotonic_ms(), holds);
@@ -222,17 +240,9 @@ static FIBER int work(struct relay *r, size_t *ret_n, struct err *reterr)
  * twice, and the size of an outbox that nobody empties, which an alarm looks at. */
 static FIBER int make_do(struct relay *r)
 {
-	struct relay_publisher *p = &r->publisher;
-	const struct outbox_turn turn = { .done = p->done, .n_done = p->n_done };
-	const struct outbox_event *events;
 	struct err err = { .text = "" };
-	size_t n;
-	int result = 0;
+	int result = take_away(r, &err);
 
-	if (p->n_done > 0)
-		result = outbox_turn_wait(r->db, r->arena, &turn, &events, &n, &err);
-	if (result == 0)
-		p->n_done = 0;
 	if (result == 0 && time_monotonic_ms() >= r->size_at_ms)
 		result = measure(r, &err);
 	return result;
@@ -262,7 +272,7 @@ static FIBER int64_t step(struct relay *r)
 		return r->publisher.n_done > 0 ? 0 : POLL_BUSY_MS;
 	}
 	int64_t pause_ms = r->poll_ms;
-	int64_t max_ms = r->parts != ALL_PARTS ? POLL_SHARED_MS : POLL_IDLE_MS;
+	int64_t max_ms = r->lease.is_shared ? POLL_SHARED_MS : POLL_IDLE_MS;
 	r->poll_ms = 2 * pause_ms < max_ms ? 2 * pause_ms : max_ms;
 	return pause_ms;
 }
@@ -292,7 +302,7 @@ static FIBER void run(void *arg)
 			pause_ms = -ECANCELED;
 	}
 	/* Others need not wait until it has run out. */
-	if (r->parts != 0 && outbox_release_wait(r->db, &r->id, &err) < 0)
+	if (r->renew_at_ms > 0 && outbox_release_wait(r->db, &r->self.id, &err) < 0)
 		log_err(LOG_DEBUG, "outbox.not_released", &err);
 	r->is_running = false;
 }

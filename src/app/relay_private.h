@@ -16,9 +16,9 @@
 
 struct relay;
 
-/* db: a pool of its own, as the role of relays. Both must outlive the relay. NULL when out of
- * memory. */
-struct relay *relay_new(struct loop *l, struct db *db, struct sidecar *sidecar);
+/* db: a pool of its own, as the role of relays. Both must outlive the relay. stands_in: it
+ * publishes only while no other relay is known that does not stand in. NULL when out of memory. */
+struct relay *relay_new(struct loop *l, struct db *db, struct sidecar *sidecar, bool stands_in);
 /* -EAGAIN or -ENOMEM: no fiber. */
 int relay_start(struct relay *r, struct err *reterr) MUST_CHECK;
 /* Something was committed. From any fiber or callback; accepts NULL. */

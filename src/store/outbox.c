@@ -2,7 +2,7 @@
 /*
  * Leases are rows that expire by the database's clock: no advisory locks, no state of a session, so
  * that a transaction pooler may stand between. That a lease is renewed, a free one taken and a
- * superfluous one left is one statement; races between relays end at the row locks, where the
+ * superfluous one given back is one statement; races between relays end at the row locks, where the
  * condition is looked at again.
  */
 #include "store/outbox.h"
@@ -10,23 +10,30 @@
 
 #include <assert.h>
 
-/* $1 the relay, $2 milliseconds. */
+/* $1 the relay, $2 milliseconds, $3 whether it stands in. */
 static const struct db_statement LEASE = {
 	"outbox_lease",
 	"WITH gone AS (DELETE FROM todod.outbox_relays WHERE until < now() - interval '1 hour'), "
-	"known AS (INSERT INTO todod.outbox_relays AS r (id, until) "
-	"VALUES ($1, now() + $2 * interval '1 millisecond') "
+	"known AS (INSERT INTO todod.outbox_relays AS r (id, until, stands_in) "
+	"VALUES ($1, now() + $2 * interval '1 millisecond', $3) "
 	"ON CONFLICT (id) DO UPDATE SET until = excluded.until), "
-	"others AS (SELECT count(*) AS n FROM todod.outbox_relays WHERE until > now() AND id <> $1), "
-	"share AS (SELECT (16 + n) / (1 + n) AS n FROM others), "
+	"others AS (SELECT count(*) AS n, count(*) FILTER (WHERE stands_in = $3) AS alike, "
+	"coalesce(bool_or(NOT stands_in), false) AS has_main FROM todod.outbox_relays "
+	"WHERE until > now() AND id <> $1), "
+	"share AS (SELECT CASE WHEN $3 AND has_main THEN 0 ELSE (16 + alike) / (1 + alike) END AS n "
+	"FROM others), "
 	"kept AS (SELECT part FROM todod.outbox_leases WHERE owner = $1 AND until > now() "
 	"ORDER BY part LIMIT (SELECT n FROM share)), "
 	"free AS (SELECT part FROM todod.outbox_leases WHERE until <= now() ORDER BY part "
-	"LIMIT (SELECT n FROM share) - (SELECT count(*) FROM kept) FOR UPDATE SKIP LOCKED) "
-	"UPDATE todod.outbox_leases l SET owner = $1, until = now() + $2 * interval '1 millisecond' "
+	"LIMIT (SELECT n FROM share) - (SELECT count(*) FROM kept) FOR UPDATE SKIP LOCKED), "
+	"surplus AS (UPDATE todod.outbox_leases SET owner = NULL, until = '-infinity' "
+	"WHERE owner = $1 AND until > now() AND part NOT IN (SELECT part FROM kept)), "
+	"held AS (UPDATE todod.outbox_leases l SET owner = $1, "
+	"until = now() + $2 * interval '1 millisecond' "
 	"FROM (SELECT part FROM kept UNION ALL SELECT part FROM free) p "
-	"WHERE l.part = p.part AND (l.owner = $1 OR l.until <= now()) RETURNING l.part",
-	2,
+	"WHERE l.part = p.part AND (l.owner = $1 OR l.until <= now()) RETURNING l.part) "
+	"SELECT coalesce(sum(1 << held.part), 0)::integer, (SELECT n FROM others) > 0 FROM held",
+	3,
 };
 
 static const struct db_statement RELEASE = {
@@ -79,22 +86,21 @@ static int out_of_memory(struct err *reterr)
 	return err_unavailable(reterr, 1, "out of memory");
 }
 
-int outbox_lease_wait(struct db *db, const struct uuid *relay, int64_t lease_ms,
-		      uint16_t *ret_parts, struct err *reterr)
+int outbox_lease_wait(struct db *db, const struct outbox_relay *relay, int64_t lease_ms,
+		      struct outbox_lease *ret, struct err *reterr)
 {
-	const struct db_param params[] = { DB_PARAM_UUID(*relay), DB_PARAM_I64(lease_ms) };
+	const struct db_param params[] = { DB_PARAM_UUID(relay->id), DB_PARAM_I64(lease_ms),
+					   DB_PARAM_BOOL(relay->stands_in) };
 	const struct db_query query = { &LEASE, params };
 	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
 	struct db_result *result;
-	unsigned parts = 0;
 	int r = db_run_wait(db, &segment, &result, NULL, reterr);
 
 	if (r < 0)
 		return r;
-	for (int row = 0; row < db_rows(result); row++)
-		parts |= 1U << db_i64(result, row, 0);
+	ret->parts = (uint16_t)db_i64(result, 0, 0);
+	ret->is_shared = db_bool(result, 0, 1);
 	db_result_free(result);
-	*ret_parts = (uint16_t)parts;
 	return 0;
 }
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """notifier beside the embedded sidecar, with chat-api and mail server or without, and what tests ask of them."""
+import concurrent.futures
+import contextlib
+import http.client
 import json
 import os
 import socket
@@ -91,6 +94,17 @@ class Stack:
     def publish(self, topic, event):
         answer = self.sidecar.api("chat-api").publish(topic, event, event["data"]["user_id"])
         assert answer.status == 204, answer
+
+    def post_at_once(self, path, event):
+        """To every notifier at the same moment, as a sidecar posts: two that share a partition for a moment."""
+        def post(port):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            with contextlib.closing(connection):
+                connection.request("POST", path, json.dumps(event), {"Content-Type": "application/cloudevents+json"})
+                return connection.getresponse().status
+
+        with concurrent.futures.ThreadPoolExecutor(len(self.places)) as pool:
+            assert set(pool.map(post, [p.port for p in self.places])) == {200}
 
     def published(self, topic, user=None, kind=None):
         """Records of a topic as they are stored, oldest first, each id once."""

@@ -83,7 +83,9 @@ class Torture:
             if a.sabotage:
                 sabotage.damage(self.d.database)
             self.compare()
+            self.look_at_records()
         self.look_at_logs()
+        self.look_for_secrets()
         return self.print_all()
 
     def hurt(self):
@@ -160,22 +162,54 @@ class Torture:
         if (done.returncode, summary["faults"]) != (0, 0) and not self.arguments.sabotage:
             self.fail(f"todod audit verify: {done.stdout}")
 
+    def look_at_records(self):
+        """EV14: what lies on the topics is about the user that it is keyed by. EV15: and has nobody's secrets in it."""
+        if self.arguments.stack != "embedded":
+            return
+        d = self.d.database
+        n = d.value("""SELECT count(*) FROM sidecar.records WHERE topic NOT LIKE 'dlq.%%'
+            AND key IS DISTINCT FROM convert_from(body, 'UTF8')::jsonb #>> '{data,user_id}'""")
+        if n:
+            self.fail(f"{n} records are about another user than their key says")
+        for what, secret in self.secrets():
+            for table in ("sidecar.records", "todod.dead_letters"):
+                if d.value(f"SELECT count(*) FROM {table} WHERE position(%s::bytea in body) > 0", secret.encode()):
+                    self.fail(f"{what} is in {table}")
+
     # ---- what they wrote ----
 
+    def secrets(self):
+        """(what it is, the text), of all that the processes know or were sent and must keep for themselves."""
+        for writer in self.writers.all:
+            yield f"the token of {writer.user.name}", writer.api.token
+        for role, tokens in self.d.tokens.items():
+            yield from ((f"a sidecar token of {role}", token) for token in tokens)
+        for path in (self.d.kek_file, self.d.key_file, self.d.checkpoint_key_file):
+            with open(path, encoding="utf-8") as f:
+                yield os.path.basename(path), max(f.read().split("\n"), key=len)
+
+    def look_for_secrets(self):
+        """EV15: in no log of any role, however it ended."""
+        for role in [*INSTANCES, "sidecar"]:
+            for name in ("stdout", "stderr"):
+                for path, f in self.logs_of(role, name):
+                    text = f.read()
+                    for what, secret in self.secrets():
+                        if secret in text:
+                            self.fail(f"{what} is in {path}")
+
     def logs_of(self, role, name="stdout"):
-        for path in glob.glob(os.path.join(self.d.directory, f"{role}-*", f"{name}.*")):
+        for path in glob.glob(os.path.join(self.d.directory, f"{role}*", f"{name}.*")):
             with open(path, encoding="utf-8", errors="replace") as f:
                 yield path, f
 
     def look_at_logs(self):
         """Of every life of every role: reports of sanitizers; and how often each event was delivered."""
         for role in [*INSTANCES, "sidecar"]:
-            pattern = os.path.join(self.d.directory, f"{role}*", "stderr.*")
-            for path in glob.glob(pattern):
-                with open(path, encoding="utf-8", errors="replace") as f:
-                    errors = f.read()
+            for path, f in self.logs_of(role, "stderr"):
+                errors = f.read()
                 if SANITIZER_REPORT.search(errors):
-                    self.fail(f"{path}:\n{errors[-4000:]}")
+                    self.fail(f"{path}:\n{errors[-WORDS_MAX // 2:]}")
         for victim in self.tormentor.victims:
             odd = [code for code in victim.exits if code != UNAVAILABLE]
             if odd and victim.victim in self.names_of_roles():

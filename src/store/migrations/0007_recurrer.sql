@@ -62,6 +62,9 @@ CREATE TRIGGER note_changed AFTER UPDATE ON todod.tasks FOR EACH ROW
 			IS DISTINCT FROM (NEW.series_id, NEW.recurrence_end_at, NEW.recurrence_end_day)))
 	EXECUTE FUNCTION todod.note_unsettled();
 
+-- The relay of recurrer only stands in for those of chat-api, which know when there is something to publish.
+ALTER TABLE todod.outbox_relays ADD COLUMN stands_in boolean NOT NULL DEFAULT false;
+
 ALTER TABLE todod.reminders
 	-- Before then the sweep leaves a live one alone: it is under way, or its next try is then.
 	ADD COLUMN retry_at timestamptz,

@@ -61,13 +61,23 @@ static void put(const char *user, int part, const char *topic, const char *event
 	pg_sql(sql);
 }
 
-static uint16_t lease(const struct uuid *relay, int64_t ms)
-{
-	struct err err = { 0 };
-	uint16_t parts = 0;
+static bool was_shared; /* of the last lease */
 
-	ck_assert_msg(outbox_lease_wait(db, relay, ms, &parts, &err) == 0, "%s", err.text);
-	return parts;
+static uint16_t lease_of(const struct outbox_relay *relay, int64_t ms)
+{
+	struct outbox_lease lease = { .parts = 0 };
+	struct err err = { 0 };
+
+	ck_assert_msg(outbox_lease_wait(db, relay, ms, &lease, &err) == 0, "%s", err.text);
+	was_shared = lease.is_shared;
+	return lease.parts;
+}
+
+static uint16_t lease(const struct uuid *id, int64_t ms)
+{
+	const struct outbox_relay relay = { *id, false };
+
+	return lease_of(&relay, ms);
 }
 
 static void release(const struct uuid *relay)
@@ -118,12 +128,10 @@ static FIBER void share(void *arg)
 	/* The others are known now, but everything is held. */
 	ck_assert_uint_eq(lease(&relays[1], LEASE_MS), 0);
 	ck_assert_uint_eq(lease(&relays[2], LEASE_MS), 0);
-	/* The first keeps its share; the rest is left to run out. */
+	ck_assert(was_shared);
+	/* The first keeps its share, and gives the rest back. */
 	parts[0] = lease(&relays[0], LEASE_MS);
 	ck_assert_int_eq(__builtin_popcount(parts[0]), 6);
-	ck_assert_uint_eq(lease(&relays[1], LEASE_MS), 0);
-	pg_sql("UPDATE todod.outbox_leases SET until = now() - interval '1 s' "
-	       "WHERE until < (SELECT max(until) FROM todod.outbox_leases)");
 	parts[1] = lease(&relays[1], LEASE_MS);
 	parts[2] = lease(&relays[2], LEASE_MS);
 	for (int i = 0; i < 3; i++) {
@@ -144,6 +152,36 @@ static FIBER void share(void *arg)
 START_TEST(partitions_are_shared_and_never_twice)
 {
 	run(share);
+}
+END_TEST
+
+static FIBER void stand_in(void *arg)
+{
+	const struct outbox_relay self[2] = { { uuid_v7(), true }, { uuid_v7(), true } };
+	struct uuid relay = uuid_v7();
+
+	(void)arg;
+	/* Alone it has all, with its like its share, beside another one nothing, at once. */
+	ck_assert_uint_eq(lease_of(&self[0], LEASE_MS), ALL_PARTS);
+	ck_assert(!was_shared);
+	ck_assert_uint_eq(lease_of(&self[1], LEASE_MS), 0);
+	ck_assert_int_eq(__builtin_popcount(lease_of(&self[0], LEASE_MS)), 8);
+	ck_assert_int_eq(__builtin_popcount(lease_of(&self[1], LEASE_MS)), 8);
+	ck_assert_uint_eq(lease(&relay, LEASE_MS), 0);
+	ck_assert_uint_eq(lease_of(&self[0], LEASE_MS), 0);
+	ck_assert_uint_eq(lease_of(&self[1], LEASE_MS), 0);
+	ck_assert_uint_eq(lease(&relay, LEASE_MS), ALL_PARTS);
+	ck_assert(was_shared);
+	ck_assert_uint_eq(lease_of(&self[0], LEASE_MS), 0);
+	/* The other one is gone. */
+	release(&relay);
+	ck_assert_int_eq(__builtin_popcount(lease_of(&self[0], LEASE_MS)), 8);
+	ck_assert_int_eq(__builtin_popcount(lease_of(&self[1], LEASE_MS)), 8);
+}
+
+START_TEST(one_that_stands_in)
+{
+	run(stand_in);
 }
 END_TEST
 
@@ -428,6 +466,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, one_relay_holds_all);
 	tcase_add_test(t, partitions_are_shared_and_never_twice);
+	tcase_add_test(t, one_that_stands_in);
 	tcase_add_test(t, what_a_dead_relay_held_is_taken_over);
 	tcase_add_test(t, relays_that_start_at_once);
 	tcase_add_test(t, the_oldest_of_each_user_and_topic);
