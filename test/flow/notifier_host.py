@@ -127,8 +127,14 @@ class Stack:
         return json.loads(rows[0][0]) if rows else None
 
 
+def new_event_id():
+    """As those of todod: version 7."""
+    text = str(uuid.uuid4())
+    return f"{text[:14]}7{text[15:]}"
+
+
 def make_event(user, kind, payload, task_id="1", sequence=1, **more):
-    event_id = str(uuid.uuid4())
+    event_id = new_event_id()
     stamp = {"time": "2026-01-01T00:00:00Z", "trace": f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"}
     return {"specversion": "1.0", "id": event_id, "source": "chat-api", "type": kind, "subject": task_id, "time": stamp["time"],
             "datacontenttype": "application/json", "partitionkey": user, "traceparent": stamp["trace"], "traceid": stamp["trace"],
