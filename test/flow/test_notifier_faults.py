@@ -235,6 +235,32 @@ def test_a_clock_that_is_wrong(make_notifiers, new_user, offset):
     assert told(stack, user) == [("failed", 1, True), ("sent", 2, False)]
 
 
+def test_after_one_five_and_fifteen_minutes(make_notifiers, new_user):
+    """RL16, FL4: without a word in the configuration: the job of each next try, and the mark that forbids it until then, are 1, 5 and 15
+    minutes away; the fourth failure is the last, and a dead letter; its replay sends. What each job would publish is published now."""
+    stack, mail = make_notifiers("pauses")
+    user = new_user()
+    address = prefer(stack, user)
+    mail.on("rcpt", "451 later", address)
+    said = schedule(stack, user, 0)
+    for attempt, minutes in enumerate((1, 5, 15), 1):
+        failed = wait_outcomes(stack, user, attempt)[-1]
+        assert round(instant(failed["data"]["payload"]["retry_at"]) - instant(failed["time"]), 3) == minutes * 60
+        due, data = wait_until("its job", lambda: stack.database.rows(
+            "SELECT extract(epoch FROM due_at - now()) / 60, data FROM sidecar.jobs WHERE name = %s", f"rem-{said['reminder_id']}"))[0]
+        assert minutes - 0.5 < due <= minutes
+        mark = wait_until("the mark", lambda a=attempt: stack.database.value(
+            "SELECT extract(epoch FROM expires_at - now()) / 60 FROM sidecar.state WHERE key LIKE %s", f"%/pause/1.{a}"))
+        assert minutes - 0.5 < mark <= minutes
+        stack.publish("reminders", json.loads(json.loads(data)["event"]))
+    letter, = wait_until("the dead letter", lambda: dead_letters(stack, user))
+    assert told(stack, user) == [("failed", n, n < 4) for n in (1, 2, 3, 4)] and not mail.to(address)
+    mail.on("rcpt", None, address)
+    stack.publish("reminders", letter)
+    mail.wait(address)
+    wait_until("it is told", lambda: told(stack, user)[-1] == ("sent", 5, False))
+
+
 # ---- TLS and login ----
 
 @pytest.fixture(scope="module")
