@@ -57,7 +57,7 @@ class Tree:
         return done.returncode != 0, done.stdout
 
 
-# ---- layers and brokers: (lint, file with the mistake, its text, what is found) ----
+# ---- layers, brokers (DP1), crons (DP8): (lint, file with the mistake, its text, what is found) ----
 
 GOOD = {
     "Makefile": "PKGS := libevent_core\n", "include/base/a.h": C_START, "include/net/b.h": C_START + '#include "base/a.h"\n',
