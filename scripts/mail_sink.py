@@ -143,6 +143,7 @@ def as_html(mail):
 
 def make_handler(box):
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
         timeout = 10
 
         def do_GET(self):  # pylint: disable=invalid-name
