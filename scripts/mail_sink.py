@@ -14,6 +14,7 @@ oldest ones go when there are more than KEPT_MAX.
 import collections
 import datetime
 import email
+import email.errors
 import email.policy
 import html
 import http.server
@@ -30,6 +31,8 @@ from aiosmtpd.controller import Controller
 KEPT_MAX = 200
 SIZE_MAX = 256 * 1024
 RECIPIENTS_MAX = 10
+# It notes most defects, and ends on others.
+WHAT_THE_PARSER_RAISES = (email.errors.MessageError, LookupError, ValueError, AttributeError, TypeError)
 NEEDED = ("From", "To", "Subject", "Date", "Message-ID")  # each of them once
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Mails</title>
 <style>body { font: 16px sans-serif; max-width: 50em; margin: 2em auto } pre { white-space: pre-wrap }</style>
@@ -68,6 +71,10 @@ def check(data):
     defects = [d for part in message.walk() for d in (*part.defects, *(d for v in part.values() for d in v.defects))]
     if defects:
         raise Refused(f"{type(defects[0]).__name__}: {defects[0]}")
+
+
+def reason_of(e):
+    return " ".join(str(e).split()) if isinstance(e, Refused) else f"no mail: {type(e).__name__}"
 
 
 def read_mail(data):
@@ -121,13 +128,13 @@ class Taker:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):  # pylint: disable=invalid-name,unused-argument
+        data = "".join(f"Delivered-To: {recipient}\r\n" for recipient in envelope.rcpt_tos).encode() + envelope.content
         try:
             check(envelope.content)
-        except Refused as e:
-            log("warn", "mail.refused", sender=envelope.mail_from, to=envelope.rcpt_tos, reason=str(e))
-            return f"554 {e}".encode("ascii", "replace").decode()
-        data = "".join(f"Delivered-To: {recipient}\r\n" for recipient in envelope.rcpt_tos).encode() + envelope.content
-        mail = read_mail(data)
+            mail = read_mail(data)
+        except (Refused, *WHAT_THE_PARSER_RAISES) as e:
+            log("warn", "mail.refused", sender=envelope.mail_from, to=envelope.rcpt_tos, reason=reason_of(e))
+            return f"554 {reason_of(e)}".encode("ascii", "replace").decode()
         self.box.add(data)
         log("info", "mail.taken", **{**mail._asdict(), "text": mail.text.split("\n")[0]})
         return "250 Taken"

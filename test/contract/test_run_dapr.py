@@ -71,6 +71,8 @@ def check_reminder(run, address, confirm, remind):
     kill_daprd(run, "notifier")
     listing = f"curl -i --oauth2-bearer $TODOD_TOKEN $tasks/{task['id']}/reminders"
     wait_until("the reminder is sent", lambda: [r["status"] for r in body_of(run, listing) or ()] == ["sent"], 120)
+    job = f"rem-{task['reminders'][0]['id']}"
+    wait_until("its job fired", lambda: f'"job":"{job}","result":"done"' in (run.run / "notifier.log").read_text(encoding="utf-8"))
     assert [m["subject"] for m in run.mails("demo@example.org")] == ["Reminder: Call mum", "Confirm your address"]
 
 
@@ -85,7 +87,10 @@ def check_next(run, repeat, complete, again):
 
 
 def test_run_dapr(run):
-    """make run-dapr: audit trail, a reminder by mail, the next of a daily task; roles and sidecars are killed meanwhile"""
+    """make run-dapr: audit trail, a reminder by mail, the next of a daily task; roles and sidecars are killed meanwhile
+
+    DP10.
+    """
     run.ready()
     create, _, _, history, address, confirm, remind, _, repeat, complete, again = run.lines()[1]
     check_trail(run, create, history)

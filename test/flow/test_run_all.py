@@ -36,7 +36,7 @@ def log_of(run, role):
 
 
 def test_the_tour(run):
-    """OB2, OB3, RL9: docs/tour.md shows what happens: a task, its row in the trail, a row that was changed, a dead letter,
+    """OB2, OB3, RL9, MI4: docs/tour.md shows what happens: a task, its row in the trail, a row that was changed, a dead letter,
     counters, one id through all logs. Where it fails: make docs, look, and commit."""
     page = tour.read_page()
     made = tour.remake(page, run)
@@ -138,7 +138,7 @@ def test_run_all(run):
 
 
 def test_what_dies_is_started_again(run):
-    """Also when all die at the same moment; the mail server forgets no mail by that, and a reminder that was asked for comes."""
+    """MI4: also when all die at the same moment; the mail server forgets no mail by that, and a reminder that was asked for comes."""
     before = run.mails("run-all@example.org")
     assert before and run.paste(run.lines()[1][6])[0] == 201
     for role in (*ROLES, "mail"):
@@ -150,6 +150,27 @@ def test_what_dies_is_started_again(run):
     assert run.mails("run-all@example.org")[1:] == before
 
 
+def test_a_trigger_for_each_reminder_sent(run):
+    """EV17, DP10: a job brings the trigger at its time, the trigger is on the topic before what became of it, and one of them
+    had an effect, also where all were killed meanwhile."""
+    line = "curl -i --oauth2-bearer $TODOD_TOKEN $TODOD_URL/api/$TODOD_USER/audit?limit=100"
+
+    def events(kind):
+        return [e for e in json.loads(run.paste(line)[2]) if e["event_type"] == kind]
+
+    def reminder_of(event):
+        return event["payload"]["reminder_id"], event["payload"]["version"]
+
+    wait_until("three are sent", lambda: len(events("reminder.sent")) >= 3)
+    sent, triggers = events("reminder.sent"), {e["event_id"]: e for e in events("reminder.trigger")}
+    assert len({reminder_of(e) for e in sent}) == len(sent) == 3
+    for event in sent:
+        trigger = triggers[event["causation_id"]]
+        assert reminder_of(trigger) == reminder_of(event) and trigger["correlation_id"] == event["correlation_id"]
+    fired = {e["job"] for e in log_of(run, "notifier") if e["msg"] == "job.fired" and e["result"] == "done"}
+    assert fired >= {f"rem-{e['payload']['reminder_id']}" for e in sent}
+
+
 def test_notifier_knows_no_database(run):
     """DP1: what notifier is told has no address of a database in it, and it has no connection to one."""
     config = (run.run / "notifier.conf").read_text(encoding="utf-8")
@@ -158,7 +179,7 @@ def test_notifier_knows_no_database(run):
 
 
 def test_stop_and_start(run):
-    """Ctrl-C ends all; the data stays for the next time, which is in nobody's way."""
+    """MI4: Ctrl-C ends all; the data stays for the next time, which is in nobody's way."""
     again = subprocess.run(["/bin/bash", str(run.checkout / "scripts" / "run-all.sh")], text=True, capture_output=True,
                            timeout=60, check=False, env={**clean_env(), "TODOD_PORT": str(run.port)})
     assert again.returncode != 0 and "already running" in again.stderr
