@@ -222,30 +222,28 @@ prepare_database() {
 	fi
 }
 
-# Shows what a role logs from now on, each line behind its name.
+# Shows what a role logs, each line behind its name, whichever process of it writes that.
 view() {
-	local role=$1 from=$2 before='' after=''
+	local role=$1 before='' after=''
 	if [ -t 1 ]; then
 		before=$'\e['"${color[$role]}m" after=$'\e[0m'
 	fi
 	(
 		trap '' INT
-		tail -c "+$from" -f --pid="${pid[$role]}" "$run/$role.log" | sed -u "s/^/$before$(printf '%-8s' "$role")$after /"
+		exec tail -n +1 -f --pid=$$ "$run/$role.log" > >(exec sed -u "s/^/$before$(printf '%-8s' "$role")$after /")
 	) &
 	viewer[$role]=$!
 }
 
 # A session of its own, so that Ctrl-C reaches only this script, which then ends it once.
 start_role() {
-	local role=$1 from command=("$todod" "--role=$1" "--config=$run/$1.conf")
+	local role=$1 command=("$todod" "--role=$1" "--config=$run/$1.conf")
 	case $stack/$role in
 	dapr/sidecar) command=(test/tools/real_stack.py sidecars "$run/stack" "$run/sidecar.conf") ;;
 	*/mail) command=(scripts/mail_sink.py "${smtp#*:}" "${mails##*:}" "$run/mails") ;;
 	esac
-	from=$(($(stat -c %s "$run/$role.log") + 1))
 	setsid "${command[@]}" >>"$run/$role.log" 2>&1 &
 	pid[$role]=$!
-	view "$role" "$from"
 }
 
 # $1 is a URL that answers when $2, a role, is ready; ends the script when the role has ended.
@@ -382,6 +380,7 @@ trap 'exit 0' INT TERM HUP
 	prepare_database
 	for role in "${roles[@]}"; do
 		: >"$run/$role.log"
+		view "$role"
 		start_role "$role"
 		[[ $role != @(mail|sidecar) ]] || wait_ready "$role"
 	done

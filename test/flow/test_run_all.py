@@ -90,6 +90,11 @@ def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
     assert config["sidecar.topics"].split() == list(components.topics())
 
 
+def shown_of(run, role):
+    """Its lines among those of all."""
+    return [line.partition(" ")[2].lstrip() for line in run.output().splitlines() if line.startswith(f"{role:8} ")]
+
+
 def wait_answer(run, line, is_it):
     """What the line gives, when it gives that."""
     def look():
@@ -148,6 +153,9 @@ def test_what_dies_is_started_again(run):
         wait_until(f"{role} is ready again", lambda r=role: [e["msg"] for e in log_of(run, r)].count("role.ready") == 2)
     wait_until("one mail more", lambda: len(run.mails("run-all@example.org")) == len(before) + 1)
     assert run.mails("run-all@example.org")[1:] == before
+    for role in (*ROLES, "mail"):
+        wanted = (run.run / f"{role}.log").read_text(encoding="utf-8").splitlines()
+        wait_until(f"the lines of {role} are shown once", lambda r=role, w=wanted: shown_of(run, r)[:len(w)] == w)
 
 
 def test_a_trigger_for_each_reminder_sent(run):
