@@ -2,6 +2,7 @@
 /*
  * Counters, gauges and histograms in the Prometheus text format 0.0.4. Series are created at start
  * (or when a route is registered) and live until the process ends; changing one allocates nothing.
+ * What is made, collected, rendered or forgotten is the current scope's (base/scope).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H

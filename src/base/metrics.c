@@ -6,11 +6,12 @@
  * they are shown in: the format wants all lines of a family together. Series are also reachable by
  * a hash of family and labels, because a route asks for "its" counter with a status code it has not
  * seen before. All memory is of this module and lives until metrics_done; nobody may use a series
- * after that.
+ * after that. A registry belongs to a scope, and is made when something of it is first asked for.
  */
 #include "base/metrics.h"
 
 #include "base/hash.h"
+#include "base/scope.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -55,38 +56,48 @@ struct collector {
 	void *arg;
 };
 
-static struct {
+struct metrics {
 	struct family *first, *last;
 	struct metric *slots[HASH_SLOTS];
 	size_t n_series;
 	struct collector collectors[COLLECTORS_MAX];
 	size_t n_collectors;
-} registry;
+};
 
 /* What callers get when there is no room: it counts, and nobody sees it. */
 static struct histogram spare_histogram;
 static struct metric spare = { .histogram = &spare_histogram };
 
-static struct family *find_family(const struct metric_family *spec)
+/* Of the current scope; NULL when out of memory. */
+static struct metrics *registry(void)
 {
-	for (struct family *f = registry.first; f; f = f->next)
+	struct scope *s = scope_current();
+
+	if (!s->metrics)
+		s->metrics = calloc(1, sizeof(*s->metrics));
+	return s->metrics;
+}
+
+static struct family *find_family(const struct metrics *r, const struct metric_family *spec)
+{
+	for (struct family *f = r->first; f; f = f->next)
 		if (f->spec == spec || strcmp(f->spec->name, spec->name) == 0)
 			return f;
 	return NULL;
 }
 
-static struct family *add_family(const struct metric_family *spec)
+static struct family *add_family(struct metrics *r, const struct metric_family *spec)
 {
 	struct family *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
 	f->spec = spec;
-	if (registry.last)
-		registry.last->next = f;
+	if (r->last)
+		r->last->next = f;
 	else
-		registry.first = f;
-	registry.last = f;
+		r->first = f;
+	r->last = f;
 	return f;
 }
 
@@ -110,23 +121,24 @@ static struct metric *new_series(const struct metric_family *spec, const char *l
 	return m;
 }
 
-static struct metric **find_slot(const struct metric_family *spec, const char *labels)
+static struct metric **find_slot(struct metrics *r, const struct metric_family *spec,
+				 const char *labels)
 {
 	uint64_t hash = hash_stable64(str_from(labels)) ^ hash_stable64(str_from(spec->name));
 
-	return &registry.slots[hash % HASH_SLOTS];
+	return &r->slots[hash % HASH_SLOTS];
 }
 
-static struct metric *add_series(const struct metric_family *spec, const char *labels,
-				 struct metric **slot)
+static struct metric *add_series(struct metrics *r, const struct metric_family *spec,
+				 const char *labels, struct metric **slot)
 {
-	struct family *f = find_family(spec);
+	struct family *f = find_family(r, spec);
 	struct metric *m;
 
-	if (registry.n_series == SERIES_MAX)
+	if (r->n_series == SERIES_MAX)
 		return NULL;
 	if (!f)
-		f = add_family(spec);
+		f = add_family(r, spec);
 	if (!f)
 		return NULL;
 	assert(f->spec->type ==
@@ -141,19 +153,22 @@ static struct metric *add_series(const struct metric_family *spec, const char *l
 	f->last = m;
 	m->next_in_slot = *slot;
 	*slot = m;
-	registry.n_series++;
+	r->n_series++;
 	return m;
 }
 
 struct metric *metric_get(const struct metric_family *family, const char *labels)
 {
-	struct metric **slot = find_slot(family, labels);
-	struct metric *m;
+	struct metrics *r = registry();
+	struct metric **slot, *m;
 
+	if (!r)
+		return &spare;
+	slot = find_slot(r, family, labels);
 	for (m = *slot; m; m = m->next_in_slot)
 		if (strcmp(m->family->name, family->name) == 0 && strcmp(m->labels, labels) == 0)
 			return m;
-	m = add_series(family, labels, slot);
+	m = add_series(r, family, labels, slot);
 	return m ? m : &spare;
 }
 
@@ -190,23 +205,29 @@ double metric_value(const struct metric *m)
 
 int metric_on_collect(metric_collect_fn *fn, void *arg)
 {
-	if (registry.n_collectors == COLLECTORS_MAX)
+	struct metrics *r = registry();
+
+	if (!r || r->n_collectors == COLLECTORS_MAX)
 		return -ENOSPC;
-	registry.collectors[registry.n_collectors++] = (struct collector){ fn, arg };
+	r->collectors[r->n_collectors++] = (struct collector){ fn, arg };
 	return 0;
 }
 
 void metric_off_collect(metric_collect_fn *fn, void *arg)
 {
-	struct collector *c = registry.collectors;
+	struct metrics *r = scope_current()->metrics;
+	struct collector *c;
 	size_t i = 0;
 
-	while (i < registry.n_collectors && (c[i].fn != fn || c[i].arg != arg))
-		i++;
-	if (i == registry.n_collectors)
+	if (!r)
 		return;
-	registry.n_collectors--;
-	memmove(&c[i], &c[i + 1], (registry.n_collectors - i) * sizeof(*c));
+	c = r->collectors;
+	while (i < r->n_collectors && (c[i].fn != fn || c[i].arg != arg))
+		i++;
+	if (i == r->n_collectors)
+		return;
+	r->n_collectors--;
+	memmove(&c[i], &c[i + 1], (r->n_collectors - i) * sizeof(*c));
 }
 
 /* The shortest text that reads back as the same number. */
@@ -291,10 +312,13 @@ static void put_series(struct buf *out, const struct metric *m)
 void metrics_render(struct buf *out)
 {
 	static const char *const type_names[] = { "counter", "gauge", "histogram" };
+	const struct metrics *r = scope_current()->metrics;
 
-	for (size_t i = 0; i < registry.n_collectors; i++)
-		registry.collectors[i].fn(registry.collectors[i].arg);
-	for (const struct family *f = registry.first; f; f = f->next) {
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_collectors; i++)
+		r->collectors[i].fn(r->collectors[i].arg);
+	for (const struct family *f = r->first; f; f = f->next) {
 		buf_printf(out, "# HELP %s ", f->spec->name);
 		put_help(out, f->spec->help);
 		buf_printf(out, "\n# TYPE %s %s\n", f->spec->name, type_names[f->spec->type]);
@@ -317,11 +341,13 @@ static void free_family(struct family *f)
 
 void metrics_done(void)
 {
+	struct scope *s = scope_current();
 	struct family *next;
 
-	for (struct family *f = registry.first; f; f = next) {
+	for (struct family *f = s->metrics ? s->metrics->first : NULL; f; f = next) {
 		next = f->next;
 		free_family(f);
 	}
-	memset(&registry, 0, sizeof(registry));
+	free(s->metrics);
+	s->metrics = NULL;
 }
