@@ -29,7 +29,7 @@ struct scope *scope_current(void); /* never NULL */
 
 /*
  * From here to the end of the block s is the current scope, and then the one before again. Once in
- * a block.
+ * a block; in one where a fiber does not wait.
  */
 #define SCOPE_ENTER(s) \
 	CLEANUP(scope_leave) __attribute__((unused)) struct scope *scope_before_ = scope_swap(s)

@@ -55,7 +55,7 @@ static void get_fibers(struct request *rq)
 		reply_problem(rq);
 		return;
 	}
-	fiber_dump(body);
+	fiber_dump(app_loop(rq->app), body);
 	reply_body(rq, 200, "text/plain; charset=utf-8", body);
 }
 
