@@ -2,11 +2,11 @@
 /*
  * The command line: what is asked for, with which configuration. Everything else is in the layers.
  */
-#include "app/app.h"
 #include "app/arguments.h"
 #include "app/command.h"
 #include "app/openapi.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "base/hash.h"
 #include "base/version.h"
 #include "roles/roles.h"
@@ -103,7 +103,7 @@ static int run(const struct arguments *a, const struct role *role, struct config
 	}
 	if (a->command != COMMAND_NONE)
 		return command_run(a, config);
-	return app_run(role, config);
+	return process_run(role->name, &(struct process_part){ role, config }, 1);
 }
 
 static int command_line(int argc, char **argv, char **envp)

@@ -24,6 +24,8 @@ enum role_need {
 	NEED_DAPR = 1 << 2, /* a sidecar: the start waits for it */
 	WANT_DAPR = 1 << 3, /* a sidecar, but ready without one */
 	NEED_SMTP = 1 << 4, /* a mail server, which the role itself connects to */
+	/* Is the sidecar of the roles beside it in a process: first to start, last to end. */
+	HOSTS_DAPR = 1 << 5,
 };
 
 /* Handlers run on a fiber and answer exactly once by a reply function, also on failure. */
