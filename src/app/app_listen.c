@@ -10,8 +10,8 @@
 
 enum {
 	DAPR_DESCRIPTORS = DAPR_CONNECTIONS_MAX + 64 + 1, /* and calls, and the relay's session */
-	FIBERS_KEPT = 64,	    /* for what is no user's: callbacks, the relay */
-	OTHER_DESCRIPTORS = 32,	    /* the loop's, the log's, a name server's ... */
+	FIBERS_KEPT = 64,	     /* for what is no user's: callbacks, the relay */
+	OTHER_DESCRIPTORS = 32,	     /* the loop's, the log's, a name server's ... */
 	PUBLIC_CONNECTIONS_MIN = 16, /* as http.max_connections */
 	REQUEST_ARENA_BYTES = 64 * 1024 * 1024,
 };
@@ -37,9 +37,8 @@ static int64_t other_descriptors(const struct app *app)
 {
 	const struct config *c = app->config;
 	/* Both ends of a connection to the sidecar are in this process. */
-	int64_t hosted = app->role->needs & HOSTS_DAPR ?
-				 process_sum(app->process, dapr_descriptors) :
-				 0;
+	int64_t hosted =
+		app->role->needs & HOSTS_DAPR ? process_sum(app->process, dapr_descriptors) : 0;
 
 	return OPS_CONNECTIONS_MAX + HTTP_CALLS_MAX + OTHER_DESCRIPTORS + dapr_descriptors(app) +
 	       hosted + config_i64(c, "database.connections") +

@@ -134,8 +134,8 @@ static bool add_apps(struct process *p, const struct process_part *parts, size_t
 {
 	for (size_t i = 0; i < n; i++) {
 		bool is_wanted = (bool)(parts[i].role->needs & HOSTS_DAPR) == hosts;
-		if (is_wanted && app_init(&p->apps[p->n++], p, p->loop, parts[i].role,
-					  parts[i].config) < 0)
+		if (is_wanted &&
+		    app_init(&p->apps[p->n++], p, p->loop, parts[i].role, parts[i].config) < 0)
 			return false;
 	}
 	return true;
