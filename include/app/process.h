@@ -11,7 +11,7 @@
 
 struct process_part {
 	const struct role *role;
-	const struct config *config;
+	struct config *config;
 };
 
 /*

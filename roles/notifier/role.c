@@ -153,10 +153,17 @@ static void stop(struct app *app)
 
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
+static const struct role_secret SECRETS[] = {
+	{ "smtp", "password", "smtp.password_file", NULL },
+	{ "email", "link-key", "email.link_key_file", NULL },
+	{ .name = NULL },
+};
+
 const struct role ROLE_NOTIFIER = {
 	.name = "notifier",
 	.summary = "reminders by mail, on screens and in the log",
 	.needs = NEED_DAPR | NEED_SMTP,
+	.secrets = SECRETS,
 	.default_port = 8001,
 	.routes = NO_ROUTES,
 	.config = NOTIFIER_OPTIONS,

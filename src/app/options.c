@@ -106,6 +106,9 @@ const struct config_key APP_OPTIONS[] = {
 	{ "recurrer.sweeper_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "the same database as the role todod_sweeper, which finds what is due, of all users" },
 
+	{ "email.link_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "for --role=all, where smtp.url is set: file with the key that links in mails are signed with (services read the secret email/link-key)" },
+
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
 	{ "auth.key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,

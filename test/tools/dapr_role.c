@@ -93,7 +93,7 @@ static const struct subscription SUBSCRIPTIONS[] = {
 	{ "dlq.test-events", "dlq.dlq", true, on_record },
 	{ .topic = NULL },
 };
-static const struct cron CRONS[] = { { "cron-test", on_tick }, { .name = NULL } };
+static const struct cron CRONS[] = { { "cron-test", on_tick, "@every 1h" }, { .name = NULL } };
 
 static struct role role = {
 	.name = "dapr-test",
