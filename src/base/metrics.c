@@ -260,16 +260,25 @@ static void put_help(struct buf *out, const char *help)
 			buf_append_char(out, *help);
 }
 
-/* name_suffix{labels,le="..."} and a space; braces only when there is something in them. */
-static void put_name(struct buf *out, const struct metric *m, const char *suffix, const char *le)
-{
-	bool has_labels = m->labels[0] != '\0';
+/* A series as it is shown: role is another label of it, or "". */
+struct line {
+	const struct metric *m;
+	const char *role;
+};
 
-	buf_append_str(out, str_from(m->family->name));
+/* name_suffix{role="...",labels,le="..."} and a space; braces only when there is something in them.
+ */
+static void put_name(struct buf *out, const struct line *l, const char *suffix, const char *le)
+{
+	bool has_role = l->role[0] != '\0', has_labels = l->m->labels[0] != '\0';
+
+	buf_append_str(out, str_from(l->m->family->name));
 	buf_append_str(out, str_from(suffix));
-	if (has_labels || le) {
+	if (has_role || has_labels || le) {
 		buf_append_char(out, '{');
-		buf_append_str(out, str_from(m->labels));
+		if (has_role)
+			buf_printf(out, "role=\"%s\"%s", l->role, has_labels || le ? "," : "");
+		buf_append_str(out, str_from(l->m->labels));
 		if (le)
 			buf_printf(out, "%sle=\"%s\"", has_labels ? "," : "", le);
 		buf_append_char(out, '}');
@@ -277,31 +286,34 @@ static void put_name(struct buf *out, const struct metric *m, const char *suffix
 	buf_append_char(out, ' ');
 }
 
-static void put_histogram(struct buf *out, const struct metric *m)
+static void put_histogram(struct buf *out, const struct line *l)
 {
+	const struct metric *m = l->m;
 	uint64_t below = 0;
 
 	for (size_t i = 0; i < BOUNDS; i++) {
 		below += m->histogram->counts[i];
-		put_name(out, m, "_bucket", bound_names[i]);
+		put_name(out, l, "_bucket", bound_names[i]);
 		buf_printf(out, "%" PRIu64 "\n", below);
 	}
-	put_name(out, m, "_bucket", "+Inf");
+	put_name(out, l, "_bucket", "+Inf");
 	buf_printf(out, "%" PRIu64 "\n", m->count);
-	put_name(out, m, "_sum", NULL);
+	put_name(out, l, "_sum", NULL);
 	put_double(out, m->histogram->sum);
 	buf_append_char(out, '\n');
-	put_name(out, m, "_count", NULL);
+	put_name(out, l, "_count", NULL);
 	buf_printf(out, "%" PRIu64 "\n", m->count);
 }
 
-static void put_series(struct buf *out, const struct metric *m)
+static void put_series(struct buf *out, const struct metric *m, const char *role)
 {
+	const struct line l = { m, role };
+
 	if (m->type == METRIC_HISTOGRAM) {
-		put_histogram(out, m);
+		put_histogram(out, &l);
 		return;
 	}
-	put_name(out, m, "", NULL);
+	put_name(out, &l, "", NULL);
 	if (m->type == METRIC_GAUGE)
 		put_double(out, m->value);
 	else
@@ -309,22 +321,70 @@ static void put_series(struct buf *out, const struct metric *m)
 	buf_append_char(out, '\n');
 }
 
-void metrics_render(struct buf *out)
+static void put_head(struct buf *out, const struct metric_family *spec)
 {
 	static const char *const type_names[] = { "counter", "gauge", "histogram" };
+
+	buf_printf(out, "# HELP %s ", spec->name);
+	put_help(out, spec->help);
+	buf_printf(out, "\n# TYPE %s %s\n", spec->name, type_names[spec->type]);
+}
+
+static void put_family(struct buf *out, const struct family *f, const char *role)
+{
+	for (const struct metric *m = f ? f->first : NULL; m; m = m->next_in_family)
+		put_series(out, m, role);
+}
+
+static void collect(const struct metrics *r)
+{
+	for (size_t i = 0; r && i < r->n_collectors; i++)
+		r->collectors[i].fn(r->collectors[i].arg);
+}
+
+void metrics_render(struct buf *out)
+{
 	const struct metrics *r = scope_current()->metrics;
 
-	if (!r)
-		return;
-	for (size_t i = 0; i < r->n_collectors; i++)
-		r->collectors[i].fn(r->collectors[i].arg);
-	for (const struct family *f = r->first; f; f = f->next) {
-		buf_printf(out, "# HELP %s ", f->spec->name);
-		put_help(out, f->spec->help);
-		buf_printf(out, "\n# TYPE %s %s\n", f->spec->name, type_names[f->spec->type]);
-		for (const struct metric *m = f->first; m; m = m->next_in_family)
-			put_series(out, m);
+	collect(r);
+	for (const struct family *f = r ? r->first : NULL; f; f = f->next) {
+		put_head(out, f->spec);
+		put_family(out, f, "");
 	}
+}
+
+static bool is_in_one_of(struct scope *const *scopes, size_t n, const struct family *f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (scopes[i]->metrics && find_family(scopes[i]->metrics, f->spec))
+			return true;
+	return false;
+}
+
+/* The families that are in the first of the scopes that have them. */
+static void put_first_of(struct buf *out, struct scope *const *scopes, size_t n, size_t first)
+{
+	const struct metrics *r = scopes[first]->metrics;
+
+	for (const struct family *f = r ? r->first : NULL; f; f = f->next) {
+		if (is_in_one_of(scopes, first, f))
+			continue;
+		put_head(out, f->spec);
+		for (size_t i = first; i < n; i++)
+			if (scopes[i]->metrics)
+				put_family(out, find_family(scopes[i]->metrics, f->spec),
+					   scopes[i]->role);
+	}
+}
+
+void metrics_render_all(struct scope *const *scopes, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		SCOPE_ENTER(scopes[i]);
+		collect(scopes[i]->metrics);
+	}
+	for (size_t i = 0; i < n; i++)
+		put_first_of(out, scopes, n, i);
 }
 
 static void free_family(struct family *f)

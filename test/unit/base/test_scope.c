@@ -129,6 +129,49 @@ START_TEST(metrics_are_apart)
 }
 END_TEST
 
+static const struct metric_family SIZE = { "size", METRIC_GAUGE, "Size." };
+static const struct metric_family SECONDS = { "seconds", METRIC_HISTOGRAM, "Time." };
+
+/* A family stands once, with the series of all under it. */
+START_TEST(metrics_are_shown_together)
+{
+	static struct scope c;
+	struct scope *const scopes[] = { &a, &c, &b };
+	uint64_t ten = 10;
+	struct buf out;
+
+	scope_init(&c, "role-c", LOG_INFO);
+	{
+		SCOPE_ENTER(&a);
+		metric_add(metric_get(&REQUESTS, "route=\"x\""), 1);
+		metric_set(metric_get(&SIZE, ""), 7);
+	}
+	{
+		SCOPE_ENTER(&b);
+		metric_observe(metric_get(&SECONDS, ""), 11);
+		ck_assert_int_eq(metric_on_collect(collect, &ten), 0);
+	}
+	buf_init(&out, 65536);
+	metrics_render_all(scopes, ARRAY_SIZE(scopes), &out);
+	buf_append_char(&out, '\0');
+	ck_assert_int_eq(buf_status(&out), 0);
+	ck_assert_ptr_nonnull(strstr(out.p, "# HELP requests_total Requests.\n"
+					    "# TYPE requests_total counter\n"
+					    "requests_total{role=\"role-a\",route=\"x\"} 1\n"
+					    "requests_total{role=\"role-b\"} 10\n"
+					    "# HELP size Size.\n"
+					    "# TYPE size gauge\n"
+					    "size{role=\"role-a\"} 7\n"
+					    "# HELP seconds Time.\n"));
+	ck_assert_ptr_nonnull(strstr(out.p, "seconds_bucket{role=\"role-b\",le=\"10\"} 0\n"
+					    "seconds_bucket{role=\"role-b\",le=\"+Inf\"} 1\n"
+					    "seconds_sum{role=\"role-b\"} 11\n"));
+	buf_done(&out);
+	forget(&a);
+	forget(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("scope");
@@ -140,6 +183,7 @@ int main(void)
 	tcase_add_test(tc, blocks_nest);
 	tcase_add_test(tc, log_has_the_name_and_the_level);
 	tcase_add_test(tc, metrics_are_apart);
+	tcase_add_test(tc, metrics_are_shown_together);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
