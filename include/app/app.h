@@ -24,7 +24,7 @@ const struct config *app_config(const struct app *app);
 struct db *app_db(struct app *app);
 struct auth_verifier *app_auth(struct app *app);
 struct sidecar *app_sidecar(struct app *app); /* also NULL when none is configured */
-/* Events were committed: the outbox relay of this process, if it has one, looks now. */
+/* Events were committed: the outbox relays of this process, if it has any, look now. */
 void app_poke_relay(struct app *app);
 /* What the role keeps for its handlers. */
 void app_set_role_state(struct app *app, void *state);

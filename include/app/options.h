@@ -14,6 +14,8 @@ struct jwt_key;
 
 /* Ends with a NULL name. */
 extern const struct config_key APP_OPTIONS[];
+/* Those of --role=all alone. */
+extern const struct config_key ALL_OPTIONS[];
 
 /* The configuration of a role (NULL: of none): app's keys and the role's. NULL when out of memory.
  */

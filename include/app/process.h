@@ -15,8 +15,9 @@ struct process_part {
 };
 
 /*
- * Runs the roles until SIGTERM or SIGINT; name is that of the process in its log. One role that
- * fails ends all. An exit code of sysexits.h: 0, 69 (a dependency is unavailable), 70, 78.
+ * Runs the roles until SIGTERM or SIGINT; name is that of the process in its log. There is one
+ * operations listener, as the first of them is configured. One role that fails ends all. An exit
+ * code of sysexits.h: 0, 69 (a dependency is unavailable), 70, 78.
  */
 int process_run(const char *name, const struct process_part *parts, size_t n);
 

@@ -98,12 +98,15 @@ struct database_role {
 	const char *key;  /* the configuration key with the URL that logs in as it */
 };
 
-/* A secret that the role reads from the store. A table ends with a NULL name. */
+/*
+ * A secret that the role reads from the store. With --role=all, where the store has nothing else,
+ * it comes from the file that a configuration key names. A table ends with a NULL name.
+ */
 struct role_secret {
 	const char *name, *key;
-	/* The configuration key of a file with it, for --role=all, where the store has nothing
-	 * else; and how to make one, or NULL when the role can do without. */
-	const char *file_key, *hint;
+	const char *file_key;
+	const char *needed_by; /* only where this key is set; NULL: always */
+	const char *hint;      /* how to make one; NULL: the role can start without */
 };
 
 struct role {

@@ -145,8 +145,8 @@ static const struct database_role DATABASE_ROLES[] = {
 };
 
 static const struct role_secret SECRETS[] = {
-	{ "audit", "kek", "audit.kek_file", "openssl rand -hex 32 > FILE" },
-	{ "audit", "checkpoint-key", "audit.checkpoint_key_file",
+	{ "audit", "kek", "audit.kek_file", NULL, "openssl rand -hex 32 > FILE" },
+	{ "audit", "checkpoint-key", "audit.checkpoint_key_file", NULL,
 	  "openssl genpkey -algorithm ed25519 -out FILE" },
 	{ .name = NULL },
 };

@@ -35,7 +35,7 @@ static const struct database_role DATABASE_ROLES[] = {
 };
 
 static const struct role_secret SECRETS[] = {
-	{ "email", "link-key", "email.link_key_file", NULL },
+	{ "email", "link-key", "email.link_key_file", NULL, NULL },
 	{ .name = NULL },
 };
 

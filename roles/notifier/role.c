@@ -154,8 +154,8 @@ static void stop(struct app *app)
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
 static const struct role_secret SECRETS[] = {
-	{ "smtp", "password", "smtp.password_file", NULL },
-	{ "email", "link-key", "email.link_key_file", NULL },
+	{ "smtp", "password", "smtp.password_file", "smtp.user", "printf %s PASSWORD > FILE" },
+	{ "email", "link-key", "email.link_key_file", "smtp.url", "openssl rand -hex 32 > FILE" },
 	{ .name = NULL },
 };
 

@@ -55,7 +55,7 @@ const struct callbacks *app_callbacks(const struct app *app)
 
 void app_poke_relay(struct app *app)
 {
-	relay_poke(app->relay);
+	process_poke_relays(app->process);
 }
 
 void app_set_role_state(struct app *app, void *state)
@@ -97,11 +97,11 @@ void app_fail(struct app *app, int exit_code, const struct err *e)
 }
 
 int app_init(struct app *app, struct process *p, struct loop *l, const struct role *role,
-	     const struct config *config)
+	     const struct config *config, bool has_ops)
 {
 	enum log_level level = LOG_INFO;
 
-	*app = (struct app){ .process = p, .role = role, .config = config };
+	*app = (struct app){ .process = p, .role = role, .config = config, .has_ops = has_ops };
 	(void)log_level_parse(config_str(config, "log.level"), &level);
 	scope_init(&app->scope, role->name, level);
 	app->loop = loop_new_beside(l, &app->scope);
@@ -112,7 +112,7 @@ int app_open(struct app *app, struct err *reterr)
 {
 	LOOP_ENTER(app->loop);
 	unsigned needs = app->role->needs;
-	int r = app_open_ops(app, reterr);
+	int r = app->has_ops ? app_open_ops(app, reterr) : 0;
 
 	if (r == 0 && (needs & NEED_AUTH))
 		r = app_open_auth(app, reterr);

@@ -35,16 +35,18 @@ struct app {
 	struct relay *relay;
 	struct fiber_wait *db_wait; /* the start-up fiber, waiting for the first connection */
 	void *role_state;
+	bool has_ops; /* the process's operations listener is its */
 	bool role_started, is_started, is_draining;
 	int64_t drain_until_ms;
 };
 
 /* ---- app.c ---- */
 
-/* Its loop turns with l. -ENOMEM. */
+/* Its loop turns with l. has_ops: it opens the operations listener, for the process. -ENOMEM. */
 int app_init(struct app *app, struct process *p, struct loop *l, const struct role *role,
-	     const struct config *config) MUST_CHECK;
-/* The operations listener and the handles that the role needs; nothing is waited for. */
+	     const struct config *config, bool has_ops) MUST_CHECK;
+/* The operations listener, if it is its, and the handles that the role needs; nothing is waited
+ * for. */
 int app_open(struct app *app, struct err *reterr) MUST_CHECK;
 /* Takes on nothing new from now on. */
 void app_drain(struct app *app);
@@ -84,6 +86,13 @@ void process_fail(struct process *p, int exit_code);
 int process_exit_code(const struct process *p);
 /* More than one role. */
 bool process_is_shared(const struct process *p);
+/* All parts are; reterr (may be NULL) says who is not, and why. */
+bool process_is_ready(const struct process *p, struct err *reterr);
+/* The metrics of all; of several, each with its role. */
+void process_render_metrics(const struct process *p, struct buf *out);
+void process_dump_fibers(const struct process *p, struct buf *out);
+/* Whoever of them has a relay of the outbox looks into it. */
+void process_poke_relays(const struct process *p);
 /* What fn says of each part, together. */
 int64_t process_sum(const struct process *p, int64_t (*fn)(const struct app *app));
 

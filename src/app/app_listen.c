@@ -40,8 +40,8 @@ static int64_t other_descriptors(const struct app *app)
 	int64_t hosted =
 		app->role->needs & HOSTS_DAPR ? process_sum(app->process, dapr_descriptors) : 0;
 
-	return OPS_CONNECTIONS_MAX + HTTP_CALLS_MAX + OTHER_DESCRIPTORS + dapr_descriptors(app) +
-	       hosted + config_i64(c, "database.connections") +
+	return (app->has_ops ? OPS_CONNECTIONS_MAX : 0) + HTTP_CALLS_MAX + OTHER_DESCRIPTORS +
+	       dapr_descriptors(app) + hosted + config_i64(c, "database.connections") +
 	       config_i64(c, "database.slow_connections");
 }
 

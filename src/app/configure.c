@@ -48,16 +48,17 @@ int configure_one(const struct arguments *a, const struct role *role,
 		  const struct role *const *roles, char **envp, struct configured *ret)
 {
 	struct configured c = { .parts = calloc(1, sizeof(*c.parts)), .n = 1 };
+	struct config *config = role != NULL ? options_new(role) : options_new_all(roles);
 	int r = EX_OSERR;
 
-	if (c.parts != NULL)
-		c.parts[0] = (struct process_part){
-			role, role != NULL ? options_new(role) : options_new_all(roles)
-		};
-	if (c.parts != NULL && c.parts[0].config != NULL)
-		r = read_sources(a, role, envp, c.parts[0].config);
-	else
+	if (c.parts == NULL || config == NULL) {
 		fprintf(stderr, "todod: out of memory\n");
+		config_free(config);
+		configured_done(&c);
+		return r;
+	}
+	c.parts[0] = (struct process_part){ role, config };
+	r = read_sources(a, role, envp, config);
 	if (r == EX_OK)
 		*ret = c;
 	else

@@ -72,7 +72,7 @@ static void read_directory(struct configuration *c)
 /* A port that is given for all can be one role's only. */
 static void check_common_ports(struct configuration *c)
 {
-	static const char *const KEYS[] = { "http.port", "ops.port", "dapr.port" };
+	static const char *const KEYS[] = { "http.port", "dapr.port" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++) {
 		if (config_place(c->common, KEYS[i]) != NULL && config_i64(c->common, KEYS[i]) > 0)

@@ -38,6 +38,12 @@ static void set_url(struct configuration *c, const struct process_part *part,
 	forget(&url);
 }
 
+/* Beside the relay it would stand in for, nothing is left for it to do. */
+static bool is_needless(const struct role *role, const char *key)
+{
+	return role->relay_stands_in && strcmp(key, "database.relay_url") == 0;
+}
+
 /* Each role is to the database what it would be in a process of its own. */
 static void derive_urls(struct configuration *c, const struct process_part *part)
 {
@@ -45,6 +51,8 @@ static void derive_urls(struct configuration *c, const struct process_part *part
 
 	for (; role != NULL && role->role != NULL; role++) {
 		bool is_main = strcmp(role->key, "database.url") == 0;
+		if (is_needless(part->role, role->key))
+			continue;
 		if (is_main || config_place(part->config, role->key) == NULL)
 			set_url(c, part, role);
 	}
@@ -70,7 +78,8 @@ void configure_derive(struct configuration *c)
 		if (config_str(c->common, "database.url").n > 0)
 			derive_urls(c, part);
 		derive_port(c, part, "http.port", 0);
-		derive_port(c, part, "ops.port", ROLE_OPS_PORT_OFFSET);
+		if (i == 0) /* process_run: operations are asked there for all */
+			derive_port(c, part, "ops.port", ROLE_OPS_PORT_OFFSET);
 		if (part->role->needs & (NEED_DAPR | WANT_DAPR))
 			derive_port(c, part, "dapr.port", ROLE_DAPR_PORT_OFFSET);
 	}

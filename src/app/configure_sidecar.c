@@ -169,15 +169,24 @@ static void read_secret(struct configuration *c, const struct secret *s, const c
 
 static void put_secret(struct configuration *c, const struct secret *s, struct json_out *o)
 {
-	const char *key = s->entry->file_key;
-	struct str path = config_str(s->part->config, key);
+	struct str path = config_str(s->part->config, s->entry->file_key);
 
 	if (path.n > 0)
 		read_secret(c, s, path.p, o);
-	else if (s->entry->hint != NULL)
-		buf_printf(&c->mistakes,
-			   "%s: %s: must be set, or sidecar.secrets_file; make one: %s\n",
-			   s->part->role->name, key, s->entry->hint);
+}
+
+static void check_secret(struct configuration *c, const struct secret *s)
+{
+	const struct config *config = s->part->config;
+	const struct role_secret *e = s->entry;
+
+	if (e->hint == NULL || config_str(config, e->file_key).n > 0 ||
+	    (e->needed_by != NULL && config_str(config, e->needed_by).n == 0))
+		return;
+	buf_printf(&c->mistakes, "%s: %s: must be set", s->part->role->name, e->file_key);
+	if (e->needed_by != NULL)
+		buf_printf(&c->mistakes, " when %s is", e->needed_by);
+	buf_printf(&c->mistakes, ", or sidecar.secrets_file; make one: %s\n", e->hint);
 }
 
 static void put_secrets(struct configuration *c, struct buf *out)
@@ -188,6 +197,7 @@ static void put_secrets(struct configuration *c, struct buf *out)
 	json_out_init(&o, out);
 	json_begin_object(&o);
 	for (size_t i = 0; secret_at(c, i, &first); i++) {
+		check_secret(c, &first);
 		if (came_before(c, i, first.entry, NULL))
 			continue;
 		json_key(&o, str_from(first.entry->name));

@@ -39,7 +39,7 @@ const struct config_key APP_OPTIONS[] = {
 	{ "ops.address", CONFIG_STRING, "127.0.0.1", 2, 45, NULL, CONFIG_REQUIRED,
 	  "numeric address of the operations listener (/livez, /readyz, /metrics, /debug/fibers)" },
 	{ "ops.port", CONFIG_I64, "-1", -1, 65535, NULL, 0,
-	  "port of the operations listener; -1 is the role's port + 100, 0 any free one" },
+	  "port of the operations listener, with --role=all the only one, chat-api's; -1 is the role's port + 100, 0 any free one" },
 
 	{ "database.url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "PostgreSQL of the service, as its narrow database role: postgresql://user:password@host:port/name" },
@@ -125,7 +125,7 @@ const struct config_key APP_OPTIONS[] = {
 };
 /* clang-format on */
 
-static const struct config_key ALL_OPTIONS[] = {
+const struct config_key ALL_OPTIONS[] = {
 	{ "all.port", CONFIG_I64, "8000", 1, 65000, NULL, 0,
 	  "port of chat-api; those of the other roles, and of operations, callbacks and sidecar, are as far from it as by default" },
 	{ .name = NULL },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a process. Up: all parts open (each on its operations listener), then the one that
- * hosts the sidecar starts, and when it is ready the others do. Down: the others drain together,
+ * The life of a process. Up: all parts open, with one operations listener, then the one that hosts
+ * the sidecar starts, and when it is ready the others do. Down: the others drain together,
  * and when they have handed over what they have, the sidecar does. Whatever ended it, what was
  * cancelled still runs to its end, on the loop, before what it uses goes.
  */
@@ -9,7 +9,9 @@
 
 #include "app_life_private.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "loop/timer.h"
+#include "relay_private.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@ enum { POLL_MS = 20 };
 
 struct process {
 	struct loop *loop;
-	struct app *apps; /* in the order of their start */
+	struct app *apps;      /* in the order of their start */
+	struct scope **scopes; /* theirs */
 	size_t n;
 	struct timer timer; /* of the end */
 	bool is_draining, is_hurried, has_failed;
@@ -50,6 +53,12 @@ void process_fail(struct process *p, int exit_code)
 	loop_stop(p->loop);
 }
 
+void process_poke_relays(const struct process *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		relay_poke(p->apps[i].relay);
+}
+
 int64_t process_sum(const struct process *p, int64_t (*fn)(const struct app *app))
 {
 	int64_t sum = 0;
@@ -57,6 +66,36 @@ int64_t process_sum(const struct process *p, int64_t (*fn)(const struct app *app
 	for (size_t i = 0; i < p->n; i++)
 		sum += fn(&p->apps[i]);
 	return sum;
+}
+
+bool process_is_ready(const struct process *p, struct err *reterr)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct err why = { .text = "" };
+		if (app_is_ready(&p->apps[i], &why))
+			continue;
+		err_unavailable(reterr, 1, "%s%s%s", p->n > 1 ? p->apps[i].role->name : "",
+				p->n > 1 ? ": " : "", why.text);
+		return false;
+	}
+	return true;
+}
+
+void process_render_metrics(const struct process *p, struct buf *out)
+{
+	if (p->n == 1)
+		metrics_render(out);
+	else
+		metrics_render_all(p->scopes, p->n, out);
+}
+
+void process_dump_fibers(const struct process *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->n > 1)
+			buf_printf(out, "# %s\n", p->apps[i].role->name);
+		fiber_dump(p->apps[i].loop, out);
+	}
 }
 
 static bool is_host(const struct app *app)
@@ -134,8 +173,8 @@ static bool add_apps(struct process *p, const struct process_part *parts, size_t
 {
 	for (size_t i = 0; i < n; i++) {
 		bool is_wanted = (bool)(parts[i].role->needs & HOSTS_DAPR) == hosts;
-		if (is_wanted &&
-		    app_init(&p->apps[p->n++], p, p->loop, parts[i].role, parts[i].config) < 0)
+		if (is_wanted && app_init(&p->apps[p->n++], p, p->loop, parts[i].role,
+					  parts[i].config, i == 0) < 0)
 			return false;
 	}
 	return true;
@@ -146,8 +185,12 @@ static bool init(struct process *p, const struct process_part *parts, size_t n)
 {
 	p->loop = loop_new();
 	p->apps = calloc(n, sizeof(*p->apps));
-	return p->loop != NULL && p->apps != NULL && add_apps(p, parts, n, true) &&
-	       add_apps(p, parts, n, false);
+	p->scopes = calloc(n, sizeof(struct scope *));
+	if (p->loop == NULL || p->apps == NULL || p->scopes == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		p->scopes[i] = &p->apps[i].scope;
+	return add_apps(p, parts, n, true) && add_apps(p, parts, n, false);
 }
 
 static void open_and_start(struct process *p)
@@ -214,6 +257,7 @@ int process_run(const char *name, const struct process_part *parts, size_t n)
 		app_done(&p.apps[--p.n]);
 	fiber_done();
 	loop_free(p.loop);
+	free(p.scopes);
 	free(p.apps);
 	log_flush();
 	return p.exit_code;
