@@ -13,6 +13,7 @@ SQL = re.compile(r"^\s*(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+F
 SIDECAR = re.compile(r"/v1\.0(-alpha1|-beta1)?/|healthz/outbound|/dapr/|^/job/")
 KINDS = {"sql": SQL, "sidecar": SIDECAR}
 # Libraries, symbols, and the ports that brokers are usually reached at. "kafka-pubsub" is the name of a component.
+SYSTEM_CRON = re.compile(r"\bcrontab\b|/etc/cron|\bCronJob\b|\bOnCalendar=|\bsystemd-run\b")
 BROKER = re.compile(r"rdkafka|\brd_kafka|\bkafka_|\b(9092|9093|9094|19092|29092)\b", re.I)
 LIBEVENT_CALLS = re.compile(r"\(\s*(evutil_socket_t|struct bufferevent \*|struct evconnlistener \*)")
 
@@ -162,4 +163,14 @@ def broker():
     return problems, "sources and binary"
 
 
-LINTS = {"layers": layers, "fibers": fibers, "scopes": scopes, "broker": broker}
+def system_crons():
+    """DP8: nothing here is started by a cron of the system or of Kubernetes: what is scheduled comes from the sidecar."""
+    files = source.product_files() + source.files("Makefile", "scripts/**/*.*", "dapr-components/**/*.*", ".github/**/*.*")
+    problems = []
+    for path in files:
+        text = source.text(path)
+        problems += [f"{path}:{source.line_of(text, m.start())}: {m.group()}" for m in SYSTEM_CRON.finditer(text)]
+    return problems, f"{len(files)} files"
+
+
+LINTS = {"layers": layers, "fibers": fibers, "scopes": scopes, "broker": broker, "system-crons": system_crons}
