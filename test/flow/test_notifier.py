@@ -439,7 +439,7 @@ def test_no_more_than_so_many_at_a_time(make_notifiers, new_user):
 # ---- who may get mail, and how much ----
 
 def test_mails_of_a_day(make_notifiers, new_user):
-    """RL14: at most so many; the others come by the other channels."""
+    """At most so many; the others come by the other channels."""
     stack, mail = make_notifiers("limits", notifier__mails_per_day=3)
     user, other = new_user(), new_user()
     address = prefer(stack, user)
@@ -455,7 +455,7 @@ def test_mails_of_a_day(make_notifiers, new_user):
 
 
 def test_an_unconfirmed_address_gets_one_question(stack, mail, new_user):
-    """RL14: and no reminder, whatever is changed around it."""
+    """And no reminder, whatever is changed around it."""
     user = new_user()
     address = f"owner-{uuid.uuid4()}@example.org"
     prefer(stack, user, confirmed=False, email=address)
@@ -474,7 +474,7 @@ def test_an_unconfirmed_address_gets_one_question(stack, mail, new_user):
 
 
 def test_a_storm_of_addresses(stack, mail, new_user):
-    """RL14: so many questions of one user a day, and three to one address from all users together."""
+    """So many questions of one user a day, and three to one address from all users together."""
     user = new_user()
     addresses = [f"victim-{i}-{user.lower()}@example.org" for i in range(12)]
     for version, address in enumerate(addresses, 1):
@@ -492,7 +492,7 @@ def test_a_storm_of_addresses(stack, mail, new_user):
 
 
 def test_a_question_that_cannot_be_asked_yet(stack, mail, new_user):
-    """RL14: it becomes a dead letter, and is asked when that comes again; that counts once."""
+    """It becomes a dead letter, and is asked when that comes again; that counts once."""
     user = new_user()
     address = address_of(user)
     mail.on("rcpt", "451 later", address)

@@ -379,7 +379,7 @@ def test_thousands_of_jobs(make_notifiers, new_user):
 # ---- without anything else ----
 
 def test_events_alone(make_notifiers, new_user):
-    """RL5: chat-api never ran here, and no task is in any table."""
+    """RL5, RL15: chat-api never ran here, and no task is in any table."""
     stack, mail = make_notifiers("events_alone")
     user = new_user()
     stack.publish("task-events", preferences(user))

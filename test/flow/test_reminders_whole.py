@@ -15,7 +15,7 @@ from api_client import sign
 from mail_host import MailHost
 from notifier_host import Whole
 from process import wait_until
-from test_mail import titles
+from test_mail import ADDRESSES, titles
 from test_notifier import at, instant, notifications, triggers
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -191,6 +191,8 @@ def test_words_that_are_not_meant_well(make_whole, connect_api):
     the mail is the title's owner's alone, and the title is what it was."""
     whole, mail = make_whole("hostile", notifier__mails_per_day=1000)
     api = confirmed(whole, mail, connect_api(whole.chat_api), channels=["email"])
+    for address in ADDRESSES:
+        assert api.request("PUT", api.at("preferences"), {"email": address}).status in (400, 422), address
     hostile, due = titles(1500)[::37], at(2)
     tasks = [api.create(title, due_date=due) for title in hostile]
     all_sent(api, len(tasks))
@@ -208,7 +210,7 @@ def test_words_that_are_not_meant_well(make_whole, connect_api):
 
 
 def test_no_token_in_any_event(make_whole, connect_api):
-    """RL14, EV15: what is signed stands in mails alone: no event, no state, no log has it."""
+    """EV15: what is signed stands in mails alone: no event, no state, no log has it."""
     whole, mail = make_whole("tokens")
     api = confirmed(whole, mail, connect_api(whole.chat_api))
     api.create("t", due_date=at(1))
