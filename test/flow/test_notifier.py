@@ -452,6 +452,8 @@ def test_mails_of_a_day(make_notifiers, new_user):
     assert sorted(vias) == [("email",)] * 3 + [("in_app", "log")] * 2
     assert len(mail.to(address)) == 3
     mail.wait(address_of(other))
+    described = json.loads(process.run("--role=notifier", "--describe").stdout)
+    assert {k["name"]: k["default"] for k in described["configuration"]}["notifier.mails_per_day"] == "200", "unless it is said"
 
 
 def test_an_unconfirmed_address_gets_one_question(stack, mail, new_user):
