@@ -140,13 +140,24 @@ static int change_task(struct arena *arena, const struct outcome *o, const struc
 	return 0;
 }
 
+/* The pause that was told, from now on by the database's clock: the one who told it has its own. */
+static int64_t sweep_from_us(const struct outcome *o, int64_t now_us)
+{
+	if (o->retry_at_us == 0)
+		return 0;
+	return o->retry_at_us > o->at_us ? now_us + (o->retry_at_us - o->at_us) : now_us;
+}
+
 static FIBER int store(struct recurrer *rc, struct arena *arena, const struct outcome *o,
 		       const struct recurring_view *v, struct err *reterr)
 {
 	const struct event_origin origin = recurrer_origin(o->key.user_id, o->key.event_id);
 	struct event *events = arena_alloc(arena, TASK_EVENTS_MAX * sizeof(*events));
 	struct reminder_outcome write = {
-		.key = &o->key, .before = &v->task, .events = events, .retry_at_us = o->retry_at_us
+		.key = &o->key,
+		.before = &v->task,
+		.events = events,
+		.retry_at_us = sweep_from_us(o, v->now_us),
 	};
 	struct task after;
 	struct str unused;
