@@ -86,6 +86,18 @@ static FIBER int check_bounds(struct confirmation *c, struct err *reterr)
 	return r < 0 ? r : 0;
 }
 
+/* Another one for each user, or mailboxes would take the second's for the first's. */
+static struct str id_of(struct confirmation *c)
+{
+	struct arena *arena = c->base.in.arena;
+	struct str who = sidecar_user_key(arena, c->base.in.event.user_id, c->contact.email);
+	char hash[EMAIL_LINK_HASH_SIZE];
+
+	if (who.p == NULL || email_link_hash(who, hash) < 0)
+		return (struct str){ NULL, 0 };
+	return arena_printf(arena, "confirm.%s.%lld", hash, (long long)c->contact.version);
+}
+
 /* 0: it is to be sent; -EEXIST: it was, or is being sent; -EDQUOT: not now. */
 static FIBER int admit(struct confirmation *c, struct err *reterr)
 {
@@ -98,13 +110,16 @@ static FIBER int admit(struct confirmation *c, struct err *reterr)
 	if (email_link_hash(c->contact.email, c->address_hash) < 0)
 		return notifier_no_memory(reterr);
 	c->key = key_of(arena, user, "confirm", c->address_hash);
-	if (c->key.p == NULL)
+	c->base.id = id_of(c);
+	if (c->key.p == NULL || c->base.id.p == NULL)
 		return notifier_no_memory(reterr);
 	r = sidecar_state_get_wait(n->sidecar, arena, c->key, &stored, reterr);
 	if (r < 0)
 		return r;
 	if (stored.found)
 		return -EEXIST;
+	if (mailing_take_place(&c->base, 1) < 0)
+		return err_unavailable(reterr, 1, "as many mails as may be are under way");
 	r = claim(c, key_of(arena, user, "confirming", c->address_hash), n->lease_s, reterr);
 	if (r == 1)
 		return -EEXIST;
@@ -160,8 +175,7 @@ static FIBER int send(struct confirmation *c, struct err *reterr)
 		.from_name = n->mail_from_name,
 		.from = n->mail_from,
 		.to = c->contact.email,
-		.message_id = arena_printf(arena, "confirm.%s.%lld@%.*s", c->address_hash,
-					   (long long)c->contact.version,
+		.message_id = arena_printf(arena, "%.*s@%.*s", STR_ARGS(c->base.id),
 					   STR_ARGS(email_domain(n->mail_from))),
 		.correlation_id = str_from(c->base.in.log.correlation_id),
 		.date_us = time_now_us(),

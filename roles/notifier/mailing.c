@@ -15,8 +15,9 @@
 
 enum {
 	PATIENCE_ALONE_MS = 20 * 1000, /* for what is away; the lease goes on meanwhile */
-	WHOLE_TIME_MS = 3600 * 1000,   /* smtp.timeout ends it before */
+	WHOLE_TIME_MS = 3600 * 1000,	    /* smtp.timeout ends it before */
 	COUNT_TTL_S = 2 * DAY_S,
+	PLACE_PAUSE_MAX_S = 55, /* the sweep triggers what nobody told of for longer */
 };
 
 struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_t size,
@@ -34,12 +35,61 @@ struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_
 	return m;
 }
 
+static void leave_place(struct mailing *m)
+{
+	struct mailing **p = &m->n->placed;
+
+	while (*p != NULL && *p != m)
+		p = &(*p)->next;
+	if (*p == NULL)
+		return;
+	*p = m->next;
+	m->n->n_placed--;
+}
+
 void mailing_free(struct mailing *m)
 {
 	if (m == NULL)
 		return;
+	leave_place(m);
 	smtp_send_free(m->smtp);
 	arena_free(m->in.arena);
+}
+
+/* ---- places ---- */
+
+int mailing_take_place(struct mailing *m, int64_t attempt)
+{
+	struct notifier *n = m->n;
+	bool has_place = false;
+
+	for (const struct mailing *p = n->placed; p != NULL; p = p->next) {
+		if (p != m && p->attempt == attempt && str_eq(p->id, m->id))
+			return -EALREADY;
+		has_place = has_place || p == m;
+	}
+	if (!has_place && n->n_placed >= n->places_max)
+		return -EBUSY;
+	m->attempt = attempt;
+	if (has_place)
+		return 0;
+	m->next = n->placed;
+	n->placed = m;
+	n->n_placed++;
+	return 0;
+}
+
+/* If all came back together, most would find no place again. */
+int64_t mailing_place_pause_s(struct notifier *n)
+{
+	int64_t now_ms = time_monotonic_ms(), max_ms = PLACE_PAUSE_MAX_S * INT64_C(1000);
+
+	if (n->queue_end_ms < now_ms)
+		n->queue_end_ms = now_ms;
+	n->queue_end_ms += n->mail_ms / n->places_max + 1;
+	if (n->queue_end_ms > now_ms + max_ms)
+		n->queue_end_ms = now_ms + max_ms;
+	return (n->queue_end_ms - now_ms + 999) / 1000;
 }
 
 /* ---- the end ---- */
@@ -54,6 +104,7 @@ static void note_result(struct mailing *m)
 
 	metric_add(counter, 1);
 	metric_observe(n->mail_s, (double)took_ms / 1000);
+	n->mail_ms += (took_ms - n->mail_ms) / 8;
 	if (m->result == 0)
 		log_info("mail.sent", LOG_CSTR("kind", m->kind),
 			 LOG_STR("message_id", m->message_id),

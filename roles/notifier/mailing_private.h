@@ -26,6 +26,9 @@ struct mailing {
 	struct incoming in;
 	mailing_end_fn *end;
 	const char *kind; /* for logs: "reminder" */
+	struct str id; /* of this mail alone, however often it is sent; its Message-ID begins so */
+	struct mailing *next; /* with a place */
+	int64_t attempt;      /* that it has a place for */
 	struct str message_id;
 	struct smtp_sending *smtp;
 	int64_t started_ms;
@@ -40,7 +43,16 @@ struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_
 			    struct err *reterr);
 /* Accepts NULL. */
 void mailing_free(struct mailing *m);
-/* Sends it, and takes m. 0: done, or in hands of its own; < 0: as delivery_fn. */
+/*
+ * A place among the mails that may be under way at a time, which mailing_free gives back. 0, also
+ * if m has one; -EALREADY: another one has, for the same try of the same mail; -EBUSY: all are
+ * taken.
+ */
+int mailing_take_place(struct mailing *m, int64_t attempt) MUST_CHECK;
+/* After how many seconds to ask again for whoever found none: behind those who asked before. */
+int64_t mailing_place_pause_s(struct notifier *n);
+/* Sends it, from the place that m has, and takes m. 0: done, or in hands of its own; < 0: as
+ * delivery_fn. */
 FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr);
 
 /*

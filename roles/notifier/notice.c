@@ -146,6 +146,42 @@ FIBER int notice_tell_wait(struct notice *t, struct err *reterr)
 	return publish_outcome(t, &s, until_ms, reterr);
 }
 
+/* ---- no place for the mail ---- */
+
+/* By the channels other than mail, which is remembered. 0; -ESTALE: others were faster. */
+static FIBER int tell_the_others(struct notice *t, struct err *reterr)
+{
+	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS;
+	struct reminder_state s = {
+		.stage = STAGE_SCHEDULED,
+		.version = t->said.version,
+		.told = t->via & ~(unsigned)CHANNEL_EMAIL,
+		.etag = t->state.etag,
+	};
+	int r;
+
+	if ((s.told & ~t->told) == 0)
+		return 0;
+	tell(t, s.told & ~t->told, false);
+	r = store(t, &s, until_ms, reterr);
+	return r == -EEXIST ? -ESTALE : r;
+}
+
+FIBER int notice_put_off_wait(struct notice *t, struct err *reterr)
+{
+	struct notifier *n = t->base.n;
+	int64_t pause_s = mailing_place_pause_s(n);
+	int r = t->attempt == 1 ? tell_the_others(t, reterr) : 0;
+
+	if (r == 0)
+		r = schedule_again_wait(n, &t->base.in, &t->said, t->attempt, pause_s, reterr);
+	if (r == 0)
+		log_info("reminder.no_place", LOG_CSTR("reminder_id", t->id_text),
+			 LOG_I64("version", t->said.version), LOG_I64("attempt", t->attempt),
+			 LOG_I64("again_in_s", pause_s));
+	return r;
+}
+
 /* ---- another try ---- */
 
 /* After the try that failed; the delays may have become fewer since. */
@@ -157,9 +193,9 @@ static int64_t pause_after_s(const struct notifier *n, int64_t attempt)
 }
 
 /*
- * The job of the next try, then the mark that it is not yet to be made. Who finds the mark finds the
- * job: it is not made again, or what is delivered twice would move it. The pause is counted by the
- * sidecar's clock and the store's.
+ * The job of the next try, then the mark that it is not yet to be made. Who finds the mark finds
+ * the job: it is not made again, or what is delivered twice would move it. The pause is counted by
+ * the sidecar's clock and the store's.
  */
 static FIBER int arrange_retry(struct notice *t, const struct reminder_state *s, struct err *reterr)
 {
@@ -287,9 +323,8 @@ static int compose(struct notice *t, struct mail *ret, struct err *reterr)
 		.from_name = n->mail_from_name,
 		.from = n->mail_from,
 		.to = t->contact.email,
-		.message_id =
-			arena_printf(arena, "%s.%lld@%.*s", t->id_text, (long long)t->said.version,
-				     STR_ARGS(email_domain(n->mail_from))),
+		.message_id = arena_printf(arena, "%.*s@%.*s", STR_ARGS(t->base.id),
+					   STR_ARGS(email_domain(n->mail_from))),
 		.correlation_id = str_from(t->base.in.log.correlation_id),
 		.unsubscribe_url = unsubscribe_url(t),
 		.date_us = time_now_us(),

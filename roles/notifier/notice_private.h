@@ -15,12 +15,15 @@ struct notice {
 	struct reminder_state state; /* as it was read */
 	struct contact contact;	     /* if mail may be sent */
 	int64_t attempt;	     /* this one's number */
+	int64_t leased;		     /* the attempt whose lease this process has; 0: none */
 	unsigned via, told;	     /* channels: by which it goes out; by which it did before */
 };
 
-void notice_leave_mail_out(struct notice *t, const char *why);
 /* Without a mail. 0: done; -ESTALE: others were faster; else as delivery_fn. */
 FIBER int notice_tell_wait(struct notice *t, struct err *reterr);
+/* There is no place for its mail: the trigger comes again, and what needs none is told now. 0;
+ * -ESTALE; else as delivery_fn. */
+FIBER int notice_put_off_wait(struct notice *t, struct err *reterr);
 /* With a mail, under the lease. Takes t. As delivery_fn. */
 FIBER int notice_mail_wait(struct notice *t, struct err *reterr);
 /* It was dealt with: what became of it is told again, for those who may have missed it. */

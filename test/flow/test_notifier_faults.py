@@ -247,7 +247,8 @@ def test_after_one_five_and_fifteen_minutes(make_notifiers, new_user):
         failed = wait_outcomes(stack, user, attempt)[-1]
         assert round(instant(failed["data"]["payload"]["retry_at"]) - instant(failed["time"]), 3) == minutes * 60
         due, data = wait_until("its job", lambda: stack.database.rows(
-            "SELECT extract(epoch FROM due_at - now()) / 60, data FROM sidecar.jobs WHERE name = %s", f"rem-{said['reminder_id']}"))[0]
+            "SELECT extract(epoch FROM due_at - now()) / 60, data FROM sidecar.jobs WHERE name = %s",
+            f"rem-{said['reminder_id']}-1-{attempt + 1}"))[0]
         assert minutes - 0.5 < due <= minutes
         mark = wait_until("the mark", lambda a=attempt: stack.database.value(
             "SELECT extract(epoch FROM expires_at - now()) / 60 FROM sidecar.state WHERE key LIKE %s", f"%/pause/1.{a}"))
