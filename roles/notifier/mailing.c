@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sending, waiting, and handing over. What a fiber of its own could not bring to an end becomes a
- * dead letter, as if the delivery had been refused; and if the process dies first, the lease runs
- * out and the sweep comes back to it.
+ * dead letter, as if the delivery had been refused. What became of a mail is kept until it can be
+ * written: whoever else would send it needs the same store first, and a place, which m has until
+ * then. If the process dies, a reminder's lease runs out and the sweep comes back to it.
  */
 #include "mailing_private.h"
 
@@ -14,7 +15,7 @@
 #include <errno.h>
 
 enum {
-	PATIENCE_ALONE_MS = 20 * 1000, /* for what is away; the lease goes on meanwhile */
+	PATIENCE_ALONE_MS = 15 * 60 * 1000, /* for what is away; without it nobody sends it again */
 	WHOLE_TIME_MS = 3600 * 1000,	    /* smtp.timeout ends it before */
 	COUNT_TTL_S = 2 * DAY_S,
 	PLACE_PAUSE_MAX_S = 55, /* the sweep triggers what nobody told of for longer */
@@ -119,7 +120,13 @@ static void note_result(struct mailing *m)
 
 static FIBER int finish(struct mailing *m, int64_t patience_ms, struct err *reterr)
 {
-	return m->end(m, m->result, &m->why, time_monotonic_ms() + patience_ms, reterr);
+	int64_t until_ms = time_monotonic_ms() + patience_ms, pause_ms = 0;
+	int r;
+
+	do
+		r = m->end(m, m->result, &m->why, until_ms, reterr);
+	while (delivery_wait_again(r, until_ms, &pause_ms));
+	return r;
 }
 
 /* Waits; true when it is over. */
@@ -194,8 +201,9 @@ FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct e
 		return 0;
 	is_over = is_over || wait_for_end(m, WHOLE_TIME_MS);
 	r = is_over ? finish(m, PATIENCE_INLINE_MS, reterr) : -ECANCELED;
-	/* The sidecar waits no longer, but what has happened must still be told. */
-	if (r == -ECANCELED && hand_over(m) == 0)
+	/* The sidecar waits no longer, or what has happened could not be told yet; but it must be.
+	 */
+	if (r != 0 && r != -EINVAL && hand_over(m) == 0)
 		return 0;
 	mailing_free(m);
 	return r;

@@ -14,8 +14,8 @@ struct mailing;
 
 /*
  * What follows from the result of smtp_send_wait. It may wait until until_ms for what is away; it
- * is called again from its start when the fiber that it ran on was cancelled. 0; < 0: as
- * delivery_fn.
+ * is called again from its start after -EAGAIN and -ETIME, and when the fiber that it ran on was
+ * cancelled. 0; < 0: as delivery_fn.
  */
 typedef FIBER int mailing_end_fn(struct mailing *m, int result, const struct err *why,
 				 int64_t until_ms, struct err *reterr);

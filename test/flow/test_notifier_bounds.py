@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """notifier at its bounds: no place for a mail, no more mails in a day, a state store that is away at the wrong moment; see docs/reminders.md."""
 import threading
+import time
 
 import pytest
 
 from mail_host import MailHost
-from notifier_host import Stack
+from notifier_host import Stack, reminder
 from process import wait_until
-from test_notifier import address_of, notifications, prefer, schedule, told, wait_outcomes
+from sidecar_proxy import LOST, REFUSED, SidecarProxy
+from test_notifier import address_of, notifications, prefer, schedule, told, triggers, wait_consumed, wait_outcomes
 
 
 @pytest.fixture
@@ -18,6 +20,8 @@ def make_notifiers(make_database, tmp_path_factory):
     def make(name, **config):
         host = MailHost()
         stack = Stack(tmp_path_factory.mktemp(name), make_database(f"notifier_{name}"), host, **config)
+        stack.proxy = SidecarProxy(stack.sidecar.api("notifier").port)
+        stack.notifier.config["dapr.url"] = stack.proxy.url
         made.append((stack, host))
         stack.start()
         return stack, host
@@ -25,7 +29,15 @@ def make_notifiers(make_database, tmp_path_factory):
     yield make
     for stack, host in made:
         stack.stop()
+        stack.proxy.stop()
         host.stop()
+
+
+def sweep(stack, said, user):
+    """What recurrer publishes when nobody told what became of a reminder: another event each time."""
+    event = reminder(user, "trigger", **{**said, "late_by": 1})
+    stack.publish("reminders", event)
+    return event
 
 
 # ---- places ----
@@ -51,3 +63,37 @@ def test_no_more_than_so_many_at_a_time(make_notifiers, new_user):
         wait_outcomes(stack, user)
         assert told(stack, user) == [("sent", 1, False)]
         assert len(mail.to(address_of(user))) == len(notifications(stack, user)) == 1
+
+
+# ---- a state store that is away ----
+
+@pytest.mark.parametrize("patience", ["1s", "1ms"])
+def test_the_store_is_away_when_the_server_takes_it(make_notifiers, new_user, patience):
+    """AR10: for longer than the lease, whether the delivery waits for the mail or not: what has happened is kept until it can be written,
+    and nobody sends it again meanwhile."""
+    stack, mail = make_notifiers(f"away_{patience}", notifier__lease="3s", smtp__timeout="2s", notifier__patience=patience)
+    user = new_user()
+    address = prefer(stack, user)
+    is_away, refused = threading.Event(), []
+
+    def judge(text):
+        if not is_away.is_set() or "/state/" not in text:
+            return None
+        refused.append(time.monotonic())
+        return REFUSED
+
+    stack.proxy.judge = judge
+    mail.on("end", lambda _: (is_away.set(), time.sleep(0.2))[1], address)
+    said = schedule(stack, user, 0)
+    mail.wait(address)
+    trigger, = wait_until("the trigger", lambda: triggers(stack, user))
+    wait_consumed(stack, trigger)
+    wait_until("the lease is over", lambda: refused and time.monotonic() > refused[0] + 4)
+    swept = [sweep(stack, said, user) for _ in range(3)]
+    wait_until("the sweep meets no store", lambda: [e for e in stack.notifier.log("event.consumed") if e["event_id"] == swept[0]["id"]])
+    is_away.clear()
+    wait_outcomes(stack, user)
+    for event in swept:
+        wait_consumed(stack, event, result="done")
+    assert told(stack, user) == [("sent", 1, False)]
+    assert len(mail.to(address)) == 1
