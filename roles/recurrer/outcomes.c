@@ -15,6 +15,7 @@
 #include <errno.h>
 
 enum { ERROR_MAX = 500 }; /* code points of an error that is kept */
+#define PAUSE_MAX_US (86400 * TIME_US_PER_S)
 
 enum outcome_kind { OUTCOME_NONE, OUTCOME_TRIGGER, OUTCOME_SENT, OUTCOME_FAILED };
 
@@ -37,8 +38,8 @@ struct outcome {
 	enum outcome_kind kind;
 	struct reminder_key key;
 	int64_t at_us, attempt;
-	int64_t retry_at_us; /* 0: never */
-	struct str error;    /* .p NULL: none */
+	int64_t pause_us; /* from the failure to the next try; 0: there is none */
+	struct str error; /* .p NULL: none */
 };
 
 static enum outcome_kind kind_of(const struct delivered_event *e)
@@ -50,16 +51,23 @@ static enum outcome_kind kind_of(const struct delivered_event *e)
 	return delivery_is(e, "reminder", "failed") ? OUTCOME_FAILED : OUTCOME_NONE;
 }
 
-static int read_retry_at(const struct outcome_words *w, int64_t *ret, struct err *reterr)
+/* The clock that dated the event may be wrong by an hour, but both times are by it. */
+static int read_pause(const struct outcome_words *w, int64_t failed_at_us, int64_t *ret,
+		      struct err *reterr)
 {
 	struct civil civil;
 	bool has_offset;
+	int64_t us;
 
-	*ret = 0;
-	if (w->retry_at.state != JSON_SET ||
-	    time_parse_rfc3339(w->retry_at.v, ret, &civil, &has_offset) == 0)
+	if (w->retry_at.state != JSON_SET)
 		return 0;
-	return err_set(reterr, &ERR_INVALID, "event.data.payload.retry_at", "must be a time");
+	if (time_parse_rfc3339(w->retry_at.v, &us, &civil, &has_offset) < 0)
+		return err_set(reterr, &ERR_INVALID, "event.data.payload.retry_at",
+			       "must be a time");
+	*ret = us <= failed_at_us		  ? 1
+	       : us - failed_at_us > PAUSE_MAX_US ? PAUSE_MAX_US
+						  : us - failed_at_us;
+	return 0;
 }
 
 static struct str cut(struct str s)
@@ -94,7 +102,7 @@ static int read_outcome(struct arena *arena, const struct delivered_event *e, st
 	    o->attempt > INT32_MAX)
 		return err_set(reterr, &ERR_INVALID, "event.data.payload",
 			       "must name a reminder, its task and its version");
-	return read_retry_at(&w, &o->retry_at_us, reterr);
+	return read_pause(&w, o->at_us, &o->pause_us, reterr);
 }
 
 /* Whether it says something new of the reminder, which is what it says then. */
@@ -113,7 +121,7 @@ static bool apply(const struct outcome *o, struct reminder *r)
 	}
 	if (!reminder_is_live(r) || o->attempt <= r->retry_count)
 		return false;
-	r->status = o->retry_at_us != 0 ? REMINDER_RETRYING : REMINDER_FAILED;
+	r->status = o->pause_us != 0 ? REMINDER_RETRYING : REMINDER_FAILED;
 	r->retry_count = o->attempt;
 	r->last_error = o->error;
 	return true;
@@ -146,7 +154,10 @@ static FIBER int store(struct recurrer *rc, struct arena *arena, const struct ou
 	const struct event_origin origin = recurrer_origin(o->key.user_id, o->key.event_id);
 	struct event *events = arena_alloc(arena, TASK_EVENTS_MAX * sizeof(*events));
 	struct reminder_outcome write = {
-		.key = &o->key, .before = &v->task, .events = events, .retry_at_us = o->retry_at_us
+		.key = &o->key,
+		.before = &v->task,
+		.events = events,
+		.retry_at_us = o->pause_us != 0 ? v->now_us + o->pause_us : 0,
 	};
 	struct task after;
 	struct str unused;

@@ -361,6 +361,32 @@ def test_failed_and_tried_again(stack, api):
     assert api.read(task)["version"] == 6
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_pause_by_a_clock_that_is_wrong(stack, api, hours):
+    """RL11, FT9: the clock of whoever failed says how long the pause is, the database's when it is over."""
+    task, reminder = remind(api)
+    make_due(stack, reminder)
+    event = failed(api, task, reminder)
+    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
+    event["time"] = event["data"]["timestamp"] = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    event["data"]["payload"]["retry_at"] = (now + datetime.timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    take(stack, event)
+    assert stack.database.value("SELECT retry_at > now() + interval '4 minutes' AND retry_at <= now() + interval '5 minutes' "
+                                "FROM todod.reminders WHERE id = %s", reminder["id"])
+    publish(stack, api)
+    assert stack.tick() == 200
+    assert triggers(stack, api) == []
+
+
+def test_a_pause_without_end(stack, api):
+    """FT9: no event keeps the sweep from a reminder for longer than a day."""
+    task, reminder = remind(api)
+    make_due(stack, reminder)
+    take(stack, failed(api, task, reminder, retry_at="9999-12-31T23:59:59Z"))
+    assert stack.database.value("SELECT retry_at <= now() + interval '1 day' FROM todod.reminders WHERE id = %s", reminder["id"])
+
+
+
 def test_a_trigger_of_a_job(stack, api):
     """EV17: the job was there at the exact time: the sweep leaves the reminder alone."""
     task, reminder = remind(api)
