@@ -147,6 +147,14 @@ static FIBER bool wait_for_end(struct mailing *m, int64_t wait_ms)
 	return true;
 }
 
+static FIBER int bury(struct mailing *m, struct err *reterr)
+{
+	int r = m->is_buried ? 0 : notifier_bury_wait(m->n, &m->in, reterr);
+
+	m->is_buried = r == 0;
+	return r;
+}
+
 static FIBER void go_on(void *arg)
 {
 	struct mailing *m = arg;
@@ -158,7 +166,7 @@ static FIBER void go_on(void *arg)
 		r = finish(m, PATIENCE_ALONE_MS, &err);
 	if (r < 0 && r != -ECANCELED) {
 		log_err(LOG_WARN, "mail.not_settled", &err);
-		r = notifier_bury_wait(n, &m->in, &err);
+		r = bury(m, &err);
 	}
 	if (r < 0)
 		log_err(LOG_WARN, "mail.abandoned", &err);
@@ -174,6 +182,18 @@ static int hand_over(struct mailing *m)
 	if (r == 0)
 		m->n->n_alone++;
 	return r;
+}
+
+/* Whether its delivery may be acknowledged before it is over: if the process dies then, a sweep
+ * comes back to it, or the replay of a dead letter. */
+static FIBER bool may_be_acknowledged(struct mailing *m)
+{
+	struct err err = { .text = "" };
+	int r = m->must_come_again ? bury(m, &err) : 0;
+
+	if (r < 0)
+		log_err(LOG_WARN, "mail.not_buried", &err);
+	return r == 0;
 }
 
 FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr)
@@ -197,14 +217,18 @@ FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct e
 		note_result(m);
 	}
 	bool is_over = wait_for_end(m, n->n_alone > 0 ? 1 : n->patience_ms);
-	if (!is_over && hand_over(m) == 0)
+	if (!is_over && may_be_acknowledged(m) && hand_over(m) == 0)
 		return 0;
 	is_over = is_over || wait_for_end(m, WHOLE_TIME_MS);
 	r = is_over ? finish(m, PATIENCE_INLINE_MS, reterr) : -ECANCELED;
-	/* The sidecar waits no longer, or what has happened could not be told yet; but it must be.
-	 */
-	if (r != 0 && r != -EINVAL && hand_over(m) == 0)
-		return 0;
+	if (r == 0 || r == -EINVAL) {
+		mailing_free(m);
+		return r;
+	}
+	/* The sidecar waits no longer, or what has happened could not be told; but it must be. */
+	bool is_safe = may_be_acknowledged(m);
+	if (hand_over(m) == 0)
+		return is_safe ? 0 : r;
 	mailing_free(m);
 	return r;
 }

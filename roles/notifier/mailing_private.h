@@ -32,6 +32,8 @@ struct mailing {
 	struct str message_id;
 	struct smtp_sending *smtp;
 	int64_t started_ms;
+	bool must_come_again; /* nobody sweeps for it: a dead letter before it is acknowledged */
+	bool is_buried;
 	bool is_over;
 	int result; /* of smtp_send_wait */
 	struct err why;

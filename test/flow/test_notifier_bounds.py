@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """notifier at its bounds: no place for a mail, no more mails in a day, a state store that is away at the wrong moment; see docs/reminders.md."""
+import itertools
 import threading
 import time
 
 import pytest
 
 from mail_host import MailHost
-from notifier_host import Stack, reminder
+from notifier_host import Stack, preferences, reminder
 from process import wait_until
 from sidecar_proxy import LOST, REFUSED, SidecarProxy
-from test_notifier import address_of, notifications, prefer, schedule, told, triggers, wait_consumed, wait_outcomes
+from test_notifier import address_of, dead_letters, notifications, prefer, schedule, told, triggers, wait_consumed, wait_outcomes
+
+
+NUMBERS = itertools.count(1)  # of databases
 
 
 @pytest.fixture
@@ -18,6 +22,7 @@ def make_notifiers(make_database, tmp_path_factory):
     made = []
 
     def make(name, **config):
+        name = f"bounds_{name}_{next(NUMBERS)}"
         host = MailHost()
         stack = Stack(tmp_path_factory.mktemp(name), make_database(f"notifier_{name}"), host, **config)
         stack.proxy = SidecarProxy(stack.sidecar.api("notifier").port)
@@ -71,7 +76,7 @@ def test_no_more_than_so_many_at_a_time(make_notifiers, new_user):
 def test_the_store_is_away_when_the_server_takes_it(make_notifiers, new_user, patience):
     """AR10: for longer than the lease, whether the delivery waits for the mail or not: what has happened is kept until it can be written,
     and nobody sends it again meanwhile."""
-    stack, mail = make_notifiers(f"away_{patience}", notifier__lease="3s", smtp__timeout="2s", notifier__patience=patience)
+    stack, mail = make_notifiers("away", notifier__lease="3s", smtp__timeout="2s", notifier__patience=patience)
     user = new_user()
     address = prefer(stack, user)
     is_away, refused = threading.Event(), []
@@ -96,4 +101,61 @@ def test_the_store_is_away_when_the_server_takes_it(make_notifiers, new_user, pa
     for event in swept:
         wait_consumed(stack, event, result="done")
     assert told(stack, user) == [("sent", 1, False)]
+    assert len(mail.to(address)) == 1
+
+
+# ---- questions to an address ----
+
+def ask(stack, user, version=1):
+    event = preferences(user, version=version, confirmed=False)
+    stack.publish("task-events", event)
+    return event, address_of(user)
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, LOST])
+@pytest.mark.parametrize("step", ["PUT u/email/asked/", "PUT u/USER/confirming/", "GET u/USER/confirm/"])
+def test_a_question_and_a_store_that_stumbles(make_notifiers, new_user, step, verdict):
+    """RL14, EV12: once, at any step: the question is asked, once, though nobody changes anything."""
+    stack, mail = make_notifiers("stumble", notifier__lease="1s", smtp__timeout="900ms")
+    user, failed = new_user(), []
+    method, _, key = step.replace("USER", user).partition(" ")
+
+    def judge(text):
+        hits = text.startswith({"PUT": "POST", "GET": "GET"}[method]) and f"{key}" in text and "/state/" in text and not failed
+        if hits:
+            failed.append(text)
+        return verdict if hits else None
+
+    stack.proxy.judge = judge
+    event, address = ask(stack, user)
+    wait_until("it is asked, or a dead letter", lambda: mail.to(address) or dead_letters(stack, user, "task-events"))
+    for letter in dead_letters(stack, user, "task-events"):
+        wait_until("its replay asks", lambda: (stack.publish("task-events", letter), mail.to(address))[1], every=2)
+    stack.publish("task-events", event)
+    wait_consumed(stack, event, 2, "done")
+    assert failed and len(mail.to(address)) == 1
+
+
+@pytest.mark.parametrize("patience", ["8s", "1ms"])
+def test_killed_while_a_question_waits_for_the_server(make_notifiers, new_user, patience):
+    """RL14, EV12: whether its delivery was acknowledged or not, the event is a dead letter then; replayed when the lease is over, it asks."""
+    stack, mail = make_notifiers("killed", notifier__lease="60s", notifier__patience=patience)
+    user = new_user()
+    gate = threading.Event()
+    mail.on("rcpt", lambda _: (gate.wait(60), "")[1])
+    event, address = ask(stack, user)
+    wait_until("it waits", lambda: mail.tries_of(address))
+    if patience == "1ms":
+        wait_consumed(stack, event, result="done")
+    stack.notifier.kill()
+    gate.set()
+    mail.on("rcpt", None)
+    stack.start()
+    letter, = wait_until("the dead letter", lambda: dead_letters(stack, user, "task-events"))
+    assert letter["id"] == event["id"] and not mail.to(address)
+    stack.database.rows("UPDATE sidecar.state SET expires_at = now() WHERE key LIKE %s", f"notifier||u/{user}/confirming/%")
+    for n in (1, 2):
+        stack.publish("task-events", letter)
+        mail.wait(address)
+        wait_consumed(stack, event, n, "done")
     assert len(mail.to(address)) == 1
