@@ -108,6 +108,18 @@ static FIBER int take_lease(struct notice *t, struct err *reterr)
 	return r == -EEXIST ? is_under_way(t) : r;
 }
 
+/* Nothing was sent: the delivery that comes again need not wait for its end. */
+static FIBER void give_lease_back(struct notice *t)
+{
+	struct notifier *n = t->base.n;
+	const struct incoming *in = &t->base.in;
+	struct err err = { .text = "" };
+
+	if (reminder_unmark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id, "lease",
+				 t->said.version, t->attempt, &err) < 0)
+		log_err(LOG_WARN, "reminder.lease_left", &err);
+}
+
 /* 0: the mail is this process's to send, unless it is one too many; 1: it is not, or not now; else
  * as delivery_fn. */
 static FIBER int admit_mail(struct notice *t, struct err *reterr)
@@ -123,13 +135,16 @@ static FIBER int admit_mail(struct notice *t, struct err *reterr)
 		return r < 0 ? r : 1;
 	}
 	r = take_lease(t, reterr);
-	if (r != 0)
+	if (r != 0 || t->attempt > 1) /* a mail counts once, however often it is tried */
 		return r;
 	r = mailing_count_wait(n, in->arena, in->event.user_id, "mails", n->mails_per_day, reterr);
-	if (r != -EDQUOT)
-		return r;
-	leave_mail_out(t, "as many mails as a day has");
-	return 0;
+	if (r == -EDQUOT) {
+		leave_mail_out(t, "as many mails as a day has");
+		return 0;
+	}
+	if (r < 0)
+		give_lease_back(t);
+	return r;
 }
 
 /* 0: done, or handed over (t is gone); -ESTALE: others were faster, read again; else as

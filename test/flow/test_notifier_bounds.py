@@ -70,6 +70,60 @@ def test_no_more_than_so_many_at_a_time(make_notifiers, new_user):
         assert len(mail.to(address_of(user))) == len(notifications(stack, user)) == 1
 
 
+# ---- mails of a day ----
+
+def test_tries_are_no_mails(make_notifiers, new_user):
+    """RL14: a mail that is tried again and again is one of the day's; nor is one that is tried again after the last left out."""
+    stack, mail = make_notifiers("day", notifier__mails_per_day=3, notifier__retry_delays="1s,1s,1s")
+    user = new_user()
+    address = prefer(stack, user)
+    mail.on("rcpt", lambda n: "451 later" if n <= 3 else None, address)
+    schedule(stack, user, 0)
+    mail.wait(address)
+    for n in (2, 3, 4):
+        schedule(stack, user, 0)
+        wait_until("it is told", lambda n=n: len([o for o in told(stack, user) if o[0] == "sent"]) == n)
+    vias = [tuple(e["data"]["payload"]["via"]) for e in stack.outcomes(user) if e["type"] == "reminder.sent"]
+    assert vias == [("email",)] * 3 + [("in_app", "log")] and len(mail.to(address)) == 3
+
+
+def test_changed_while_the_limit_is_found(make_notifiers, new_user):
+    """RL14: past the day's mails, and the state was written by others meanwhile: it is told all the same."""
+    stack, _ = make_notifiers("limit", notifier__mails_per_day=0)
+    user, touched = new_user(), []
+    prefer(stack, user)
+
+    def judge(text):
+        if '"stage":"sent"' in text and not touched:
+            touched.append(text)
+            stack.database.rows("UPDATE sidecar.state SET etag = gen_random_uuid() WHERE key ~ %s", f"u/{user}/rem/[^/]+$")
+
+    stack.proxy.judge = judge
+    schedule(stack, user, 0)
+    sent, = wait_outcomes(stack, user)
+    assert touched and sent["data"]["payload"]["via"] == ["in_app", "log"]
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, LOST])
+def test_a_count_that_stumbles(make_notifiers, new_user, verdict):
+    """RL14: the delivery comes again and is not taken for somebody else's: nobody waits for a lease."""
+    stack, mail = make_notifiers("count")
+    user, failed = new_user(), []
+    address = prefer(stack, user)
+
+    def judge(text):
+        if text.startswith("POST") and f"u/{user}/mails/" in text and not failed:
+            failed.append(text)
+            return verdict
+        return None
+
+    stack.proxy.judge = judge
+    schedule(stack, user, 0)
+    mail.wait(address)
+    wait_outcomes(stack, user)
+    assert failed and told(stack, user) == [("sent", 1, False)]
+
+
 # ---- a state store that is away ----
 
 @pytest.mark.parametrize("patience", ["1s", "1ms"])
