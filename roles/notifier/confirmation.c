@@ -72,20 +72,37 @@ static FIBER int claim(struct confirmation *c, struct str key, struct str whose,
 	return stored.found && str_eq(stored.value, value) ? 1 : -EEXIST;
 }
 
-/* One of the few that an address gets from all users. As claim; -EDQUOT: it has had them. */
+/* Of the mailbox, as far as can be told: servers do not care how its address is spelt. */
+static int mailbox_hash(struct arena *arena, struct str address, char ret[EMAIL_LINK_HASH_SIZE])
+{
+	char *folded = arena_alloc(arena, address.n);
+
+	if (folded == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < address.n; i++) {
+		char c = address.p[i];
+		folded[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+	}
+	return email_link_hash((struct str){ folded, address.n }, ret);
+}
+
+/* One of the few that a mailbox gets from all users. As claim; -EDQUOT: it has had them. */
 static FIBER int claim_of_address(struct confirmation *c, struct err *reterr)
 {
 	struct arena *arena = c->base.in.arena;
 	struct str owner = sidecar_user_key(arena, c->base.in.event.user_id, STR("confirm"));
+	char hash[EMAIL_LINK_HASH_SIZE];
 	int r = -EEXIST;
 
+	if (owner.p == NULL || mailbox_hash(arena, c->contact.email, hash) < 0)
+		return notifier_no_memory(reterr);
 	for (int i = 1; r == -EEXIST && i <= OF_ADDRESS_MAX; i++) {
 		struct str what = arena_printf(arena, "asked/%d", i);
 
-		if (what.p == NULL || owner.p == NULL)
+		if (what.p == NULL)
 			return notifier_no_memory(reterr);
-		r = claim(c, key_of(arena, NO_USER, what.p, c->address_hash), owner,
-			  LINK_DAYS * DAY_S, reterr);
+		r = claim(c, key_of(arena, NO_USER, what.p, hash), owner, LINK_DAYS * DAY_S,
+			  reterr);
 	}
 	return r == -EEXIST ? -EDQUOT : r;
 }
