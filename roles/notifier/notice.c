@@ -39,6 +39,14 @@ static FIBER int notify(struct notice *t, int64_t until_ms, struct err *reterr)
 				     buf_str(out), until_ms, reterr);
 }
 
+/* From now on its user may know of it. */
+static void note_first_effect(const struct notice *t)
+{
+	int64_t late_us = time_now_us() - t->said.remind_at_us;
+
+	metric_observe(t->base.n->late_s, late_us > 0 ? (double)late_us / 1e6 : 0);
+}
+
 /* By the channels other than mail, if they have not been used yet. A screen that missed it reads it
  * later; that does not hold the rest up. */
 static FIBER void tell(struct notice *t, unsigned channels, bool is_repeated)
@@ -46,6 +54,8 @@ static FIBER void tell(struct notice *t, unsigned channels, bool is_repeated)
 	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS / 2;
 	struct err err = { .text = "" };
 
+	if ((channels & ~(unsigned)CHANNEL_EMAIL) != 0 && t->told == 0 && !is_repeated)
+		note_first_effect(t);
 	if (channels & CHANNEL_LOG)
 		log_info("reminder.fired", LOG_CSTR("reminder_id", t->id_text),
 			 LOG_I64("version", t->said.version), LOG_I64("task_id", t->said.task_id),
@@ -241,6 +251,8 @@ static FIBER int conclude(struct notice *t, const struct reminder_state *s, int6
 		r = publish_outcome(t, s, until_ms, reterr);
 	if (r < 0)
 		return r;
+	if (s->stage == STAGE_SENT && t->via == CHANNEL_EMAIL && t->told == 0)
+		note_first_effect(t);
 	metric_add(s->stage == STAGE_SENT	? n->sent
 		   : s->stage == STAGE_RETRYING ? n->put_off
 						: n->failed,

@@ -73,11 +73,10 @@ static FIBER int choose_channels(struct notice *t, struct err *reterr)
 	return 0;
 }
 
-static void note_lateness(struct notice *t)
+static void say_how_late(struct notice *t)
 {
 	int64_t late_us = time_now_us() - t->said.remind_at_us;
 
-	metric_observe(t->base.n->late_s, late_us > 0 ? (double)late_us / 1e6 : 0);
 	if (t->said.late_by_s == NOTICE_NOT_LATE && late_us >= LATE_FROM_S * TIME_US_PER_S)
 		t->said.late_by_s = late_us / TIME_US_PER_S;
 }
@@ -157,7 +156,7 @@ static FIBER int run_due(struct notice *t, bool *ret_is_gone, struct err *reterr
 		r = admit_mail(t, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	note_lateness(t);
+	say_how_late(t);
 	if (!(t->via & CHANNEL_EMAIL))
 		return notice_tell_wait(t, reterr);
 	*ret_is_gone = true;

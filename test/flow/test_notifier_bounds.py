@@ -6,11 +6,13 @@ import time
 
 import pytest
 
+from api_client import metrics
 from mail_host import MailHost
 from notifier_host import Stack, preferences, reminder
 from process import wait_until
 from sidecar_proxy import LOST, REFUSED, SidecarProxy
-from test_notifier import address_of, dead_letters, notifications, prefer, schedule, told, triggers, wait_consumed, wait_outcomes
+from test_notifier import (address_of, at, dead_letters, instant, jobs, notifications, prefer, schedule, told, triggers, wait_consumed,
+                           wait_outcomes)
 
 
 NUMBERS = itertools.count(1)  # of databases
@@ -68,6 +70,61 @@ def test_no_more_than_so_many_at_a_time(make_notifiers, new_user):
         wait_outcomes(stack, user)
         assert told(stack, user) == [("sent", 1, False)]
         assert len(mail.to(address_of(user))) == len(notifications(stack, user)) == 1
+
+
+# ---- versions ----
+
+def test_snoozed_while_its_mail_is_put_off(make_notifiers, new_user):
+    """EV3: between what became of the first version's mail and the job of its next try: the job of the second version stays as it is."""
+    stack, mail = make_notifiers("snooze", notifier__patience="1ms", notifier__retry_delays="1h")
+    user, is_held, gate = new_user(), threading.Event(), threading.Event()
+    address = prefer(stack, user)
+
+    def judge(text):
+        if "/pause/1.1" in text and not is_held.is_set():
+            is_held.set()
+            gate.wait(30)
+
+    stack.proxy.judge = judge
+    mail.on("rcpt", lambda n: (time.sleep(0.3), "451 later")[1] if n == 1 else None, address)
+    said = schedule(stack, user, 0)
+    assert is_held.wait(60)
+    snoozed = {**said, "version": 2, "remind_at": at(3)}
+    stack.publish("reminders", reminder(user, **snoozed))
+    wait_until("the job of the second", lambda: [j for j, in jobs(stack, said) if j.timestamp() == instant(snoozed["remind_at"])])
+    gate.set()
+    wait_outcomes(stack, user)
+    letter, = mail.wait(address)
+    assert letter.message_id.startswith(f"<{said['reminder_id']}.2@") and letter.at >= instant(snoozed["remind_at"])
+    wait_outcomes(stack, user, 2)
+    assert told(stack, user) == [("failed", 1, True), ("sent", 1, False)]
+
+
+# ---- lateness ----
+
+def test_lateness_is_that_of_the_first_effect(make_notifiers, new_user):
+    """OB4, PF5: once for each reminder, when something of it has reached its user; time and tries at the mail server are in it."""
+    stack, mail = make_notifiers("late", notifier__retry_delays="1s,1s")
+
+    def observed():
+        seen = metrics(stack.notifier)
+        return seen.get("todod_reminder_late_seconds_count", 0), seen.get("todod_reminder_late_seconds_sum", 0)
+
+    def remind(channels):
+        user = new_user()
+        address = prefer(stack, user)
+        mail.on("rcpt", lambda n: "451 later" if n <= 2 else None, address)
+        schedule(stack, user, 0, channels=channels)
+        wait_until("it is sent", lambda: told(stack, user) and told(stack, user)[-1][0] == "sent")
+        return told(stack, user)[-1][1]
+
+    assert remind(["email"]) == 3
+    count, seconds = wait_until("it is observed", lambda: (found := observed()) and found[0] and found)
+    assert count == 1 and seconds >= 2
+    assert remind(["in_app"]) == 1
+    wait_until("it is observed", lambda: observed()[0] == 2)
+    assert remind(["email", "in_app"]) == 3
+    assert observed()[0] == 3
 
 
 # ---- mails of a day ----
