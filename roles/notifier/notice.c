@@ -52,6 +52,7 @@ static void note_first_effect(const struct notice *t)
 static FIBER void tell(struct notice *t, unsigned channels, bool is_repeated)
 {
 	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS / 2;
+	int64_t late_by_s = t->said.late_by_s != NOTICE_NOT_LATE ? t->said.late_by_s : 0;
 	struct err err = { .text = "" };
 
 	if ((channels & ~(unsigned)CHANNEL_EMAIL) != 0 && t->told == 0 && !is_repeated)
@@ -60,7 +61,7 @@ static FIBER void tell(struct notice *t, unsigned channels, bool is_repeated)
 		log_info("reminder.fired", LOG_CSTR("reminder_id", t->id_text),
 			 LOG_I64("version", t->said.version), LOG_I64("task_id", t->said.task_id),
 			 LOG_STR("user_id", t->base.in.event.user_id),
-			 LOG_I64("late_by", t->said.late_by_s), LOG_BOOL("repeated", is_repeated));
+			 LOG_I64("late_by", late_by_s), LOG_BOOL("repeated", is_repeated));
 	if ((channels & CHANNEL_IN_APP) && notify(t, until_ms, &err) < 0)
 		log_err(LOG_WARN, "notification.not_published", &err);
 }

@@ -424,7 +424,7 @@ def test_the_server_is_down_and_comes_back(make_notifiers, new_user):
 # ---- who may get mail, and how much ----
 
 def test_mails_of_a_day(make_notifiers, new_user):
-    """RL14: at most so many; the others come by the other channels."""
+    """At most so many; the others come by the other channels."""
     stack, mail = make_notifiers("limits", notifier__mails_per_day=3)
     user, other = new_user(), new_user()
     address = prefer(stack, user)
@@ -437,10 +437,12 @@ def test_mails_of_a_day(make_notifiers, new_user):
     assert sorted(vias) == [("email",)] * 3 + [("in_app", "log")] * 2
     assert len(mail.to(address)) == 3
     mail.wait(address_of(other))
+    described = json.loads(process.run("--role=notifier", "--describe").stdout)
+    assert {k["name"]: k["default"] for k in described["configuration"]}["notifier.mails_per_day"] == "200", "unless it is said"
 
 
 def test_an_unconfirmed_address_gets_one_question(stack, mail, new_user):
-    """RL14: and no reminder, whatever is changed around it."""
+    """And no reminder, whatever is changed around it."""
     user = new_user()
     address = f"owner-{uuid.uuid4()}@example.org"
     prefer(stack, user, confirmed=False, email=address)
@@ -459,7 +461,7 @@ def test_an_unconfirmed_address_gets_one_question(stack, mail, new_user):
 
 
 def test_a_storm_of_addresses(stack, mail, new_user):
-    """RL14: so many questions of one user a day, and three to one address from all users together."""
+    """So many questions of one user a day, and three to one address from all users together."""
     user = new_user()
     addresses = [f"victim-{i}-{user.lower()}@example.org" for i in range(12)]
     for version, address in enumerate(addresses, 1):
@@ -478,7 +480,7 @@ def test_a_storm_of_addresses(stack, mail, new_user):
 
 
 def test_a_question_that_cannot_be_asked_yet(stack, mail, new_user):
-    """RL14: it becomes a dead letter, and is asked when that comes again; that counts once."""
+    """It becomes a dead letter, and is asked when that comes again; that counts once."""
     user = new_user()
     address = address_of(user)
     mail.on("rcpt", "451 later", address)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """notifier when something dies, is there twice, has a wrong clock, or asks for TLS; see docs/reminders.md."""
 import base64
+import contextlib
 import datetime
+import http.client
 import ipaddress
 import json
 import os
@@ -15,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import process
+from fake_sidecar import FakeSidecar
 from mail_host import MailHost, server_context
-from notifier_host import Stack, preferences, reminder
+from notifier_host import LINK_KEY, Notifier, Stack, preferences, reminder
 from process import wait_until
 from test_notifier import (address_of, at, dead_letters, fired, instant, jobs, notifications, prefer, schedule, state_of, told, triggers,
                            wait_consumed, wait_outcomes)
@@ -377,7 +380,7 @@ def test_thousands_of_jobs(make_notifiers, new_user):
 # ---- without anything else ----
 
 def test_events_alone(make_notifiers, new_user):
-    """RL5: chat-api never ran here, and no task is in any table."""
+    """RL5, RL15: chat-api never ran here, and no task is in any table."""
     stack, mail = make_notifiers("events_alone")
     user = new_user()
     stack.publish("task-events", preferences(user))
@@ -387,4 +390,37 @@ def test_events_alone(make_notifiers, new_user):
     wait_outcomes(stack, user)
     assert state_of(stack, user, said)["stage"] == "sent"
     assert stack.database.value("SELECT count(*) FROM todod.tasks") == 0
-    assert json.loads(process.run("--role=notifier", "--describe").stdout)["needs"] == ["dapr", "smtp"]
+
+
+def post(daemon, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.wait_port("dapr"), timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/cloudevents+json"})
+        return connection.getresponse().status
+
+
+def test_no_database_anywhere(new_user, tmp_path):
+    """RL5: beside a sidecar that has no PostgreSQL, and with nobody at the URL that other roles have theirs from: from preferences and
+    reminder to job, mail and outcome, and the reminder that comes once more is not sent again."""
+    sidecar, mail, user = FakeSidecar(), MailHost(), new_user()
+    sidecar.secrets["email"] = {"link-key": LINK_KEY}
+    notifier = Notifier(str(tmp_path), {"dapr.url": sidecar.url, "smtp.url": f"smtp://127.0.0.1:{mail.port}", "smtp.tls": "false",
+                                        "smtp.from": "todod@sink.example.org", "database.url": "postgresql://127.0.0.1:1/nowhere"}).start()
+    assert post(notifier, "/events/task-events", preferences(user)) == 200
+    event = reminder(user, remind_at=at(0))
+    assert post(notifier, "/events/reminders", event) == 200
+    (name, job), = sidecar.jobs.items()
+    assert name == f"rem-{event['data']['payload']['reminder_id']}" and instant(job["dueTime"]) == instant(event["data"]["payload"]["remind_at"])
+    for _ in range(2):
+        assert post(notifier, f"/job/{name}", job["data"]) == 200
+    trigger, = sidecar.events(user, "reminders")
+    for _ in range(2):
+        assert post(notifier, "/events/reminders", trigger) == 200
+    assert len(mail.wait(address_of(user))) == 1
+    assert [e["type"] for e in sidecar.events(user, "reminders")] == ["reminder.trigger", "reminder.sent"]
+    notifier.stop()
+    assert len(mail.to(address_of(user))) == 1 and not mail.violations
+    described = json.loads(process.run("--role=notifier", "--describe").stdout)
+    assert described["needs"] == ["dapr", "smtp"] and described["database_roles"] == []
+    sidecar.stop()
+    mail.stop()

@@ -57,7 +57,7 @@ class Tree:
         return done.returncode != 0, done.stdout
 
 
-# ---- layers and brokers: (lint, file with the mistake, its text, what is found) ----
+# ---- layers, brokers (DP1), crons (DP8): (lint, file with the mistake, its text, what is found) ----
 
 GOOD = {
     "Makefile": "PKGS := libevent_core\n", "include/base/a.h": C_START, "include/net/b.h": C_START + '#include "base/a.h"\n',
@@ -90,18 +90,20 @@ ARCHITECTURE = [
     ("broker", "roles/one/x.c", 'const char *b = "broker:9092";', "9092"),
     ("broker", "roles/one/x.c", 'const char *b = "broker:" "9093";', "9093"),
     ("broker", "src/base/x.c", "enum { PORT = 9092 };", "9092"),
+    ("system-crons", "dapr-components/x.yaml", "kind: CronJob", "CronJob"),
+    ("system-crons", "scripts/x.sh", "crontab -l", "crontab"),
     ("broker", "Makefile", "PKGS := libevent_core rdkafka", "rdkafka"),
 ]
 
 
 def architecture_mutations():
     with Tree(GOOD) as tree:
-        for lint in ("layers", "broker"):
+        for lint in ("layers", "broker", "system-crons"):
             found, output = tree.lint(lint)
             if found:
                 yield f"{lint} finds something where nothing is: {output}"
     for lint, path, text, wanted in ARCHITECTURE:
-        with Tree({**GOOD, path: (C_START if path != "Makefile" else "") + text + "\n"}) as tree:
+        with Tree({**GOOD, path: (C_START if path.endswith((".c", ".h")) else "") + text + "\n"}) as tree:
             found, output = tree.lint(lint)
             if not found or wanted not in output:
                 yield f"{lint} does not find '{wanted}' in {path}: {text}"
@@ -206,7 +208,7 @@ def proof_mutations():
 
 
 def mutations():
-    """That layers, broker, events (EV6) and proofs find what they are for."""
+    """That layers (RL2, RL3, RL5), broker, events (EV6) and proofs find what they are for."""
     problems = [*architecture_mutations(), *schema_mutations(), *proof_mutations()]
     return problems, f"{len(ARCHITECTURE) + len(SCHEMAS) + len(PROOFS)} trees"
 
