@@ -10,7 +10,7 @@
 #include "domain/mail.h"
 #include "notifier_private.h"
 
-struct mailing;
+enum { MAILING_ID_MAX = 70 }; /* of a mailing's id, with the @ behind it */
 
 /*
  * What follows from the result of smtp_send_wait. It may wait until until_ms for what is away; it

@@ -301,8 +301,10 @@ static FIBER int end(struct mailing *m, int result, const struct err *why, int64
 		return r != -EEXIST ? r : seen;
 	if (seen == 1)
 		return conclude(t, &t->state, until_ms, reterr);
+	if (seen == 0)
+		return err_unavailable(reterr, 1, "the reminder is being changed");
 	/* It went out, though it was changed or cancelled meanwhile; that it did is told. */
-	return seen == 2 && result == 0 ? publish_outcome(t, &s, until_ms, reterr) : 0;
+	return result == 0 ? publish_outcome(t, &s, until_ms, reterr) : 0;
 }
 
 /* .p NULL: no memory. */

@@ -2,7 +2,7 @@
 /*
  * The keys of the role, and what a table of keys cannot check.
  */
-#include "notifier_private.h"
+#include "mailing_private.h"
 
 #include "domain/email.h"
 #include "domain/mail.h"
@@ -109,6 +109,9 @@ static int check_smtp(const struct notifier *n, const struct config *c, struct e
 			      "only a mail server on this machine is spoken to without TLS");
 	if (!email_is_valid(n->mail_from))
 		return refuse(reterr, "smtp.from", "must be an address such as todod@example.org");
+	if (email_domain(n->mail_from).n > MAIL_ID_MAX - MAILING_ID_MAX)
+		return refuse(reterr, "smtp.from",
+			      "has a domain of over 180 bytes, which is too long for a Message-ID");
 	if (config_i64(c, "smtp.timeout") >= config_i64(c, "notifier.lease"))
 		return refuse(reterr, "smtp.timeout",
 			      "must be shorter than notifier.lease, or a mail that is still on "

@@ -215,6 +215,24 @@ def test_the_store_is_away_when_the_server_takes_it(make_notifiers, new_user, pa
     assert len(mail.to(address)) == 1
 
 
+@pytest.mark.parametrize("writes", [1, 12])
+def test_others_write_whenever_it_is_to_be_told(make_notifiers, new_user, writes):
+    """AR10: the mail is out: that is written in the end, however often the state has changed since it was read."""
+    stack, mail = make_notifiers("contended")
+    user, seen = new_user(), []
+    address = prefer(stack, user)
+
+    def judge(text):
+        if '"stage":"sent"' in text and len(seen) < writes:
+            seen.append(text)
+            stack.database.rows("UPDATE sidecar.state SET etag = gen_random_uuid() WHERE key ~ %s", f"u/{user}/rem/[^/]+$")
+
+    stack.proxy.judge = judge
+    schedule(stack, user, 0)
+    wait_outcomes(stack, user)
+    assert len(seen) == writes and told(stack, user) == [("sent", 1, False)] and len(mail.to(address)) == 1
+
+
 # ---- questions to an address ----
 
 def ask(stack, user, version=1):

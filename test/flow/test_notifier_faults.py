@@ -323,6 +323,7 @@ def test_settings_that_make_no_sense(make_database, tmp_path_factory):
     """Each is told, with the key, and nothing starts: exit code 78."""
     stack = Stack(tmp_path_factory.mktemp("settings"), make_database("notifier_settings"), None)
     for key, value in (("smtp.url", "mail.example.org"), ("smtp.url", "smtp://user:pw@127.0.0.1"), ("smtp.from", "nobody"),
+                       ("smtp.from", f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}"),
                        ("notifier.retry_delays", "soon"), ("notifier.retry_delays", "1s," * 9 + "1s"), ("notifier.public_url", "ftp://x.example"),
                        ("notifier.public_url", "http://x.example/?a=b"), ("smtp.timeout", "61s")):
         config = {**stack.notifier.config, "smtp.url": "smtp://127.0.0.1:25", key: value}
