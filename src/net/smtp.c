@@ -67,11 +67,6 @@ void smtp_free(struct smtp *s)
 	free(s);
 }
 
-unsigned smtp_running(const struct smtp *s)
-{
-	return transfer_pool_running(s->pool);
-}
-
 /* ---- the end ---- */
 
 static void stop(struct smtp_sending *m)
