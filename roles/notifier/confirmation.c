@@ -10,12 +10,10 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "domain/email.h"
-#include "domain/mail_text.h"
 
 #include <errno.h>
 
-enum { LINK_DAYS = 7, OF_ADDRESS_MAX = 3, TEXT_MAX = 16 * 1024, WHOSE_MAX = 4 * 1024 };
+enum { LINK_DAYS = 7, OF_ADDRESS_MAX = 3, WHOSE_MAX = 4 * 1024 };
 
 /* Nobody can be called so: it is a part of the API's paths. */
 #define NO_USER STR("email")
@@ -219,31 +217,18 @@ static FIBER int end(struct mailing *m, int result, const struct err *why, int64
 
 static FIBER int send(struct confirmation *c, struct err *reterr)
 {
-	struct notifier *n = c->base.n;
-	struct arena *arena = c->base.in.arena;
-	const struct mail_text text = { arena_buf(arena, TEXT_MAX), arena_buf(arena, TEXT_MAX),
-					arena_buf(arena, TEXT_MAX) };
 	struct str link = link_of(c);
-	struct mail mail = {
-		.from_name = n->mail_from_name,
-		.from = n->mail_from,
-		.to = c->contact.email,
-		.message_id = arena_printf(arena, "%.*s@%.*s", STR_ARGS(c->base.id),
-					   STR_ARGS(email_domain(n->mail_from))),
-		.correlation_id = str_from(c->base.in.log.correlation_id),
-		.date_us = time_now_us(),
-	};
+	struct mail_text text;
+	struct mail mail;
+	int r = link.p != NULL ? mailing_compose(&c->base, c->contact.email, &mail, &text, reterr)
+			       : notifier_no_memory(reterr);
 
-	if (link.p == NULL || mail.message_id.p == NULL || text.subject == NULL ||
-	    text.text == NULL || text.html == NULL) {
+	if (r < 0) {
 		mailing_free(&c->base);
-		return notifier_no_memory(reterr);
+		return r;
 	}
 	mail_text_confirmation(&text, link, LINK_DAYS);
-	mail.subject = buf_str(text.subject);
-	mail.text = buf_str(text.text);
-	mail.html = buf_str(text.html);
-	return mailing_send_wait(&c->base, &mail, reterr);
+	return mailing_send_wait(&c->base, &mail, &text, reterr);
 }
 
 FIBER int confirmation_send_wait(struct notifier *n, const struct incoming *in,

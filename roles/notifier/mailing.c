@@ -7,9 +7,9 @@
  */
 #include "mailing_private.h"
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "domain/email.h"
 #include "loop/fiber.h"
 
 #include <errno.h>
@@ -17,8 +17,7 @@
 enum {
 	PATIENCE_ALONE_MS = 15 * 60 * 1000, /* for what is away; without it nobody sends it again */
 	WHOLE_TIME_MS = 3600 * 1000,	    /* smtp.timeout ends it before */
-	COUNT_TTL_S = 2 * DAY_S,
-	PLACE_PAUSE_MAX_S = 55, /* the sweep triggers what nobody told of for longer */
+	TEXT_MAX = 16 * 1024,
 };
 
 struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_t size,
@@ -36,61 +35,13 @@ struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_
 	return m;
 }
 
-static void leave_place(struct mailing *m)
-{
-	struct mailing **p = &m->n->placed;
-
-	while (*p != NULL && *p != m)
-		p = &(*p)->next;
-	if (*p == NULL)
-		return;
-	*p = m->next;
-	m->n->n_placed--;
-}
-
 void mailing_free(struct mailing *m)
 {
 	if (m == NULL)
 		return;
-	leave_place(m);
+	mailing_leave_place(m);
 	smtp_send_free(m->smtp);
 	arena_free(m->in.arena);
-}
-
-/* ---- places ---- */
-
-int mailing_take_place(struct mailing *m, int64_t attempt)
-{
-	struct notifier *n = m->n;
-	bool has_place = false;
-
-	for (const struct mailing *p = n->placed; p != NULL; p = p->next) {
-		if (p != m && p->attempt == attempt && str_eq(p->id, m->id))
-			return -EALREADY;
-		has_place = has_place || p == m;
-	}
-	if (!has_place && n->n_placed >= n->places_max)
-		return -EBUSY;
-	m->attempt = attempt;
-	if (has_place)
-		return 0;
-	m->next = n->placed;
-	n->placed = m;
-	n->n_placed++;
-	return 0;
-}
-
-/* If all came back together, most would find no place again. */
-int64_t mailing_place_pause_s(struct notifier *n)
-{
-	int64_t now_ms = time_monotonic_ms(), max_ms = PLACE_PAUSE_MAX_S * INT64_C(1000);
-
-	if (n->queue_end_ms < now_ms)
-		n->queue_end_ms = now_ms;
-	n->queue_end_ms += n->mail_ms / n->places_max + 1;
-	if (n->queue_end_ms > now_ms + max_ms)
-		n->queue_end_ms = now_ms + max_ms;
-	return (n->queue_end_ms - now_ms + 999) / 1000;
 }
 
 /* ---- the end ---- */
@@ -196,14 +147,42 @@ static FIBER bool may_be_acknowledged(struct mailing *m)
 	return r == 0;
 }
 
-FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr)
+int mailing_compose(struct mailing *m, struct str to, struct mail *ret, struct mail_text *ret_text,
+		    struct err *reterr)
 {
 	struct notifier *n = m->n;
+	struct arena *arena = m->in.arena;
+
+	m->message_id = arena_printf(arena, "%.*s@%.*s", STR_ARGS(m->id),
+				     STR_ARGS(email_domain(n->mail_from)));
+	*ret = (struct mail){
+		.from_name = n->mail_from_name,
+		.from = n->mail_from,
+		.to = to,
+		.message_id = m->message_id,
+		.correlation_id = str_from(m->in.log.correlation_id),
+		.date_us = time_now_us(),
+	};
+	*ret_text = (struct mail_text){ arena_buf(arena, TEXT_MAX), arena_buf(arena, TEXT_MAX),
+					arena_buf(arena, TEXT_MAX) };
+	if (m->message_id.p == NULL || ret_text->subject == NULL || ret_text->text == NULL ||
+	    ret_text->html == NULL)
+		return notifier_no_memory(reterr);
+	return 0;
+}
+
+FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct mail_text *text,
+			    struct err *reterr)
+{
+	struct notifier *n = m->n;
+
+	mail->subject = buf_str(text->subject);
+	mail->text = buf_str(text->text);
+	mail->html = buf_str(text->html);
 	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
 	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
 
 	m->started_ms = time_monotonic_ms();
-	m->message_id = mail->message_id;
 	if (r == 0)
 		r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
 				    &m->why);
@@ -231,50 +210,4 @@ FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct e
 		return is_safe ? 0 : r;
 	mailing_free(m);
 	return r;
-}
-
-/* ---- counting ---- */
-
-struct count {
-	struct json_i64 n;
-};
-
-static const struct json_field COUNT[] = {
-	JSON_FIELD(struct count, n, "n", JSON_KIND_I64),
-	JSON_FIELD_END,
-};
-
-static FIBER int count_once(struct notifier *n, struct arena *arena, struct str key, int64_t max,
-			    struct err *reterr)
-{
-	struct count count = { .n = { .state = JSON_ABSENT } };
-	struct sidecar_state stored;
-	int r = sidecar_state_get_wait(n->sidecar, arena, key, &stored, reterr);
-
-	if (r < 0)
-		return r;
-	if (stored.found && json_parse(arena, stored.value, "count", COUNT, &count, NULL) < 0)
-		count.n.v = 0;
-	if (count.n.v >= max)
-		return -EDQUOT;
-	struct str value = arena_printf(arena, "{\"n\":%lld}", (long long)count.n.v + 1);
-	if (value.p == NULL)
-		return notifier_no_memory(reterr);
-	return sidecar_state_put_wait(n->sidecar, key, value, stored.etag, !stored.found,
-				      COUNT_TTL_S, reterr);
-}
-
-FIBER int mailing_count_wait(struct notifier *n, struct arena *arena, struct str user_id,
-			     const char *what, int64_t max, struct err *reterr)
-{
-	int64_t day = time_now_us() / TIME_US_PER_S / DAY_S;
-	struct str name = arena_printf(arena, "%s/%lld", what, (long long)day);
-	struct str key = name.p != NULL ? sidecar_user_key(arena, user_id, name) : name;
-	int r = -EEXIST;
-
-	if (key.p == NULL)
-		return notifier_no_memory(reterr);
-	for (int tries = 0; r == -EEXIST && tries < STATE_TRIES_MAX; tries++)
-		r = count_once(n, arena, key, max, reterr);
-	return r == -EEXIST ? err_unavailable(reterr, 1, "mails are being counted") : r;
 }

@@ -8,6 +8,7 @@
 #define NOTIFIER_MAILING_PRIVATE_H
 
 #include "domain/mail.h"
+#include "domain/mail_text.h"
 #include "notifier_private.h"
 
 enum { MAILING_ID_MAX = 70 }; /* of a mailing's id, with the @ behind it */
@@ -51,11 +52,17 @@ void mailing_free(struct mailing *m);
  * taken.
  */
 int mailing_take_place(struct mailing *m, int64_t attempt) MUST_CHECK;
+/* Also if it has none. */
+void mailing_leave_place(struct mailing *m);
 /* After how many seconds to ask again for whoever found none: behind those who asked before. */
 int64_t mailing_place_pause_s(struct notifier *n);
-/* Sends it, from the place that m has, and takes m. 0: done, or in hands of its own; < 0: as
- * delivery_fn. */
-FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr);
+/* What all mails have in common, and room for the texts. 0; -ENOMEM. */
+int mailing_compose(struct mailing *m, struct str to, struct mail *ret, struct mail_text *ret_text,
+		    struct err *reterr) MUST_CHECK;
+/* Sends it with these texts, from the place that m has, and takes m. 0: done, or in hands of its
+ * own; < 0: as delivery_fn. */
+FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct mail_text *text,
+			    struct err *reterr);
 
 /*
  * Counts one more of what a user may have only so many of a day. 0: it is within max; -EDQUOT: it
