@@ -14,8 +14,8 @@
 
 #include <errno.h>
 
-enum { ERROR_MAX = 500 }; /* code points of an error that is kept */
-#define PAUSE_MAX_US (86400 * TIME_US_PER_S)
+enum { ERROR_MAX = 500 };		     /* code points of an error that is kept */
+#define PAUSE_MAX_US (86400 * TIME_US_PER_S) /* as long as notifier.retry_delays may be */
 
 enum outcome_kind { OUTCOME_NONE, OUTCOME_TRIGGER, OUTCOME_SENT, OUTCOME_FAILED };
 
@@ -38,8 +38,8 @@ struct outcome {
 	enum outcome_kind kind;
 	struct reminder_key key;
 	int64_t at_us, attempt;
-	int64_t pause_us; /* from the failure to the next try; 0: there is none */
-	struct str error; /* .p NULL: none */
+	int64_t retry_at_us; /* 0: never */
+	struct str error;    /* .p NULL: none */
 };
 
 static enum outcome_kind kind_of(const struct delivered_event *e)
@@ -51,23 +51,16 @@ static enum outcome_kind kind_of(const struct delivered_event *e)
 	return delivery_is(e, "reminder", "failed") ? OUTCOME_FAILED : OUTCOME_NONE;
 }
 
-/* The clock that dated the event may be wrong by an hour, but both times are by it. */
-static int read_pause(const struct outcome_words *w, int64_t failed_at_us, int64_t *ret,
-		      struct err *reterr)
+static int read_retry_at(const struct outcome_words *w, int64_t *ret, struct err *reterr)
 {
 	struct civil civil;
 	bool has_offset;
-	int64_t us;
 
-	if (w->retry_at.state != JSON_SET)
+	*ret = 0;
+	if (w->retry_at.state != JSON_SET ||
+	    time_parse_rfc3339(w->retry_at.v, ret, &civil, &has_offset) == 0)
 		return 0;
-	if (time_parse_rfc3339(w->retry_at.v, &us, &civil, &has_offset) < 0)
-		return err_set(reterr, &ERR_INVALID, "event.data.payload.retry_at",
-			       "must be a time");
-	*ret = us <= failed_at_us		  ? 1
-	       : us - failed_at_us > PAUSE_MAX_US ? PAUSE_MAX_US
-						  : us - failed_at_us;
-	return 0;
+	return err_set(reterr, &ERR_INVALID, "event.data.payload.retry_at", "must be a time");
 }
 
 static struct str cut(struct str s)
@@ -102,7 +95,7 @@ static int read_outcome(struct arena *arena, const struct delivered_event *e, st
 	    o->attempt > INT32_MAX)
 		return err_set(reterr, &ERR_INVALID, "event.data.payload",
 			       "must name a reminder, its task and its version");
-	return read_pause(&w, o->at_us, &o->pause_us, reterr);
+	return read_retry_at(&w, &o->retry_at_us, reterr);
 }
 
 /* Whether it says something new of the reminder, which is what it says then. */
@@ -121,7 +114,7 @@ static bool apply(const struct outcome *o, struct reminder *r)
 	}
 	if (!reminder_is_live(r) || o->attempt <= r->retry_count)
 		return false;
-	r->status = o->pause_us != 0 ? REMINDER_RETRYING : REMINDER_FAILED;
+	r->status = o->retry_at_us != 0 ? REMINDER_RETRYING : REMINDER_FAILED;
 	r->retry_count = o->attempt;
 	r->last_error = o->error;
 	return true;
@@ -148,6 +141,19 @@ static int change_task(struct arena *arena, const struct outcome *o, const struc
 	return 0;
 }
 
+/* The pause that was told, at most PAUSE_MAX_US, from now on by the database's clock: the one who
+ * told it has its own. */
+static int64_t sweep_from_us(const struct outcome *o, int64_t now_us)
+{
+	int64_t pause_us = o->retry_at_us - o->at_us;
+
+	if (o->retry_at_us == 0)
+		return 0;
+	if (pause_us < 0)
+		pause_us = 0;
+	return now_us + (pause_us < PAUSE_MAX_US ? pause_us : PAUSE_MAX_US);
+}
+
 static FIBER int store(struct recurrer *rc, struct arena *arena, const struct outcome *o,
 		       const struct recurring_view *v, struct err *reterr)
 {
@@ -157,7 +163,7 @@ static FIBER int store(struct recurrer *rc, struct arena *arena, const struct ou
 		.key = &o->key,
 		.before = &v->task,
 		.events = events,
-		.retry_at_us = o->pause_us != 0 ? v->now_us + o->pause_us : 0,
+		.retry_at_us = sweep_from_us(o, v->now_us),
 	};
 	struct task after;
 	struct str unused;
