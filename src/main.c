@@ -63,8 +63,8 @@ static int print_document(const struct role *role, void (*write)(const struct ro
 
 /* What `make run-all` tells scripts in .run/env; people export it, and it is nothing of ours to
  * read. */
-static const char *const CLIENT_VARIABLES[] = { "TODOD_URL", "TODOD_OPS_URL", "TODOD_USER",
-						"TODOD_TOKEN", NULL };
+static const char *const CLIENT_VARIABLES[] = { "TODOD_URL",  "TODOD_OPS_URL", "TODOD_MAILS_URL",
+						"TODOD_USER", "TODOD_TOKEN",   NULL };
 
 /* Defaults, file, environment, flags; every mistake on standard error. EX_OK, EX_USAGE, EX_CONFIG.
  */
