@@ -158,9 +158,9 @@ static int64_t pause_after_s(const struct notifier *n, int64_t attempt)
 }
 
 /*
- * The job of the next try, then the mark that it is not yet to be made. Who finds the mark finds the
- * job: it is not made again, or what is delivered twice would move it. The pause is counted by the
- * sidecar's clock and the store's.
+ * The job of the next try, then the mark that it is not yet to be made. Who finds the mark finds
+ * the job: it is not made again, or what is delivered twice would move it. The pause is counted by
+ * the sidecar's clock and the store's.
  */
 static FIBER int arrange_retry(struct notice *t, const struct reminder_state *s, struct err *reterr)
 {
