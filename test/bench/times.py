@@ -188,7 +188,7 @@ class Times:
 
     def sweep(self):
         due, everything = self.count(SWEPT_DUE), self.count(SWEPT_ALL)
-        self.bench.psql(*(f"--command={sql.format(due, everything // due)}" for sql in MANY))
+        self.bench.psql(*(f"--command={sql.format(everything // OF_A_TASK, OF_A_TASK)}" for sql in MANY))
         while not 0.5 < (self.database.value(SINCE_TICK) or 0) < 3:
             time.sleep(0.1)
         self.database.rows(SOME_DUE % due)
