@@ -17,7 +17,8 @@ libevent_min=2.1.12-stable-8+deb12u1
 declare -A groups=(
 	[build]="gcc libc6-dev make pkgconf:/usr/bin/pkg-config libevent-dev libyajl-dev libpq-dev
 		libcurl4-openssl-dev libssl-dev libunistring-dev"
-	[run]="postgresql:/usr/lib/postgresql/*/bin/postgres curl openssl tzdata util-linux"
+	[run]="postgresql:/usr/lib/postgresql/*/bin/postgres curl openssl tzdata util-linux
+		python3 python3-aiosmtpd"
 	[test]="check libfaketime perl python3 python3-pytest python3-psycopg2 python3-jsonschema python3-fastjsonschema python3-hypothesis python3-jwt python3-dateutil
 		python3-cryptography python3-yaml python3-venv git clang-format-14 pmccabe shellcheck yamllint procps"
 	[dapr]="python3"

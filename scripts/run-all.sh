@@ -1,52 +1,56 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make run-all`: from a checkout to a served task and its history. Installs what is missing, builds, starts a private
-# PostgreSQL under .run/, migrates, starts the roles beside an embedded sidecar, each a process of its own, shows their logs
-# side by side, and says how to reach them. One that dies is started again. Ctrl-C or SIGTERM stops everything
-# started here; the data stays for the next time. TODOD_PORT chooses another port than 8000 for chat-api: the other roles'
-# ports, and those for operations, callbacks and the sidecar (up to + 310), move with it.
+# `make run-all`: from a checkout to a served task, its reminder and its history. Installs what is missing, builds, starts a
+# private PostgreSQL under .run/, migrates, starts the roles beside an embedded sidecar and a mail server that delivers
+# nothing, each a process of its own, shows their logs side by side, and says how to reach them. One that dies is started
+# again. Ctrl-C or SIGTERM stops everything started here; the data stays for the next time. TODOD_PORT chooses another port
+# than 8000 for chat-api: the other roles' ports, and those for operations, callbacks and the sidecar (up to + 315), move
+# with it.
 #
 # `make run-dapr` is `scripts/run-all.sh dapr`: a real Dapr and Kafka (test/tools/real_stack.py) take the place of the
 # embedded sidecar, at the same ports and with the same tokens; its data and env are under .run/dapr/.
 #
-# .run/env exists while all are ready: TODOD_URL, TODOD_OPS_URL, TODOD_USER, TODOD_TOKEN, TODOD_DATABASE_URL (the
-# superuser's). None of these may reach the daemons, which read their keys from TODOD_* too.
+# .run/env exists while all are ready: TODOD_URL, TODOD_OPS_URL, TODOD_MAILS_URL, TODOD_USER, TODOD_TOKEN,
+# TODOD_DATABASE_URL (the superuser's). None of these may reach the daemons, which read their keys from TODOD_* too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-port=${TODOD_PORT:-8000}
-user=${TODOD_USER:-demo}
-unset TODOD_PORT TODOD_URL TODOD_OPS_URL TODOD_USER TODOD_TOKEN TODOD_DATABASE_URL
-
-stack=${1:-embedded}
-shown=.run
-[ "$stack" = embedded ] || shown=.run/dapr
-run=$PWD/$shown
-todod=build/release/todod
-
-# The roles that run, in the order in which they start, and how far their ports are from chat-api's: each has operations
-# at + 100 and, but for the sidecar, callbacks at + 200 and the sidecar's API at + 300.
-roles=(sidecar chat-api recurrer auditor)
-apps=("${roles[@]:1}")
-declare -A offset=([sidecar]=10 [chat-api]=0 [recurrer]=2 [auditor]=4)
-declare -A color=([sidecar]=35 [chat-api]=36 [recurrer]=32 [auditor]=33)
-declare -A pid=() viewer=() deaths=()
-deaths_max=5 # of one role within a minute, before giving up
-ready_max=30 # seconds until a role is
-[ "$stack" = embedded ] || ready_max=180
 
 die() {
 	echo "run-all: $*" >&2
 	exit 1
 }
 
-# The id the third line toggles: the user's first task, or the one the first line will make.
-first_task() {
-	sql todod "SELECT coalesce((SELECT min(id) FROM todod.tasks WHERE user_id = '$user'),
-		(SELECT CASE WHEN is_called THEN last_value + 64 ELSE last_value END FROM todod.task_id_blocks))"
-}
+port=${TODOD_PORT:-8000}
+user=${TODOD_USER:-demo}
+unset TODOD_PORT TODOD_URL TODOD_OPS_URL TODOD_MAILS_URL TODOD_USER TODOD_TOKEN TODOD_DATABASE_URL
 
-# Called by the trap on EXIT. The sidecar goes last: the others hand over what they have.
+stack=${1:-embedded}
+[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65220 ]] ||
+	die "TODOD_PORT is '$port'; it must be a number from 1 to 65220"
+[[ $user =~ ^[A-Za-z0-9._-]{1,64}$ ]] ||
+	die "TODOD_USER is '$user'; here it may have letters, digits, '.', '_' and '-'"
+[[ $stack =~ ^(embedded|dapr)$ ]] || die "there is no stack '$stack'; there are: embedded dapr"
+
+shown=.run
+[ "$stack" = embedded ] || shown=.run/dapr
+run=$PWD/$shown
+todod=build/release/todod
+
+# What runs, in the order in which it starts, and how far its ports are from chat-api's. `mail` takes mails at its port and
+# lists them at + 100. The others have operations at + 100 and, but for the sidecar, callbacks at + 200 and the sidecar's
+# API at + 300.
+roles=(mail sidecar chat-api notifier recurrer auditor)
+apps=("${roles[@]:2}")
+declare -A offset=([mail]=15 [sidecar]=10 [chat-api]=0 [notifier]=1 [recurrer]=2 [auditor]=4)
+smtp=127.0.0.1:$((port + offset[mail]))
+mails=http://127.0.0.1:$((port + offset[mail] + 100))
+declare -A color=([mail]=37 [sidecar]=35 [chat-api]=36 [notifier]=34 [recurrer]=32 [auditor]=33)
+declare -A pid=() viewer=() deaths=()
+deaths_max=5 # of one role within a minute, before giving up
+ready_max=30 # seconds until a role is
+[ "$stack" = embedded ] || ready_max=180
+
+# Called by the trap on EXIT. Sidecar and mail server go last: the others hand over what they have.
 # shellcheck disable=SC2317
 stop_all() {
 	local i role
@@ -80,12 +84,11 @@ keep() {
 	[ -s "$file" ] || "$@" >"$file"
 }
 
-# What all roles have in common: $1 is the role, $2 its database role, $3 its database if that is not todod.
-write_common() {
+# The start of the configuration of $1, a role.
+write_ports() {
 	local at=$((port + offset[$1]))
 	cat <<-END
 		# Written by scripts/run-all.sh at every start.
-		database.url = $(scripts/pg.sh url "$run/pg" "${3:-todod}" "$2")
 		http.port = $at
 		ops.port = $((at + 100))
 	END
@@ -95,9 +98,17 @@ write_common() {
 		dapr.url = http://127.0.0.1:$((at + 300))
 		dapr.token_file = $run/tokens/$1.api-token
 		dapr.app_token_file = $run/tokens/$1.app-token
-		auth.mode = builtin
-		auth.key_file = $run/key.pem
 	END
+}
+
+# $1 is the key of a database URL, $2 the database role; $3 the database if that is not todod.
+write_database() {
+	echo "$1 = $(scripts/pg.sh url "$run/pg" "${3:-todod}" "$2")"
+}
+
+write_auth() {
+	echo 'auth.mode = builtin'
+	echo "auth.key_file = $run/key.pem"
 }
 
 write_keys() {
@@ -106,13 +117,14 @@ write_keys() {
 	keep "$run/key.pem" openssl genpkey -algorithm ED25519
 	keep "$run/audit-kek" openssl rand -hex 32
 	keep "$run/audit-checkpoint.pem" openssl genpkey -algorithm ED25519
+	keep "$run/email-link-key" openssl rand -hex 32
 	for role in "${apps[@]}"; do
 		keep "$run/tokens/$role.api-token" openssl rand -hex 32
 		keep "$run/tokens/$role.app-token" openssl rand -hex 32
 	done
 	# A PEM file as a JSON string: its lines end in \n.
-	printf '{"audit":{"kek":"%s","checkpoint-key":"%s"}}\n' "$(cat "$run/audit-kek")" \
-		"$(sed 's/$/\\n/' "$run/audit-checkpoint.pem" | tr -d '\n')" >"$run/secrets.json"
+	printf '{"audit":{"kek":"%s","checkpoint-key":"%s"},"email":{"link-key":"%s"}}\n' "$(cat "$run/audit-kek")" \
+		"$(sed 's/$/\\n/' "$run/audit-checkpoint.pem" | tr -d '\n')" "$(cat "$run/email-link-key")" >"$run/secrets.json"
 }
 
 # What dapr-components/local lets the apps do, for the embedded sidecar; test_run_all.py compares.
@@ -121,9 +133,14 @@ write_scopes() {
 	cat <<-'END' | tr '\n' ' ' | sed 's/; $/\n/; s/^/sidecar.scopes = /'
 		chat-api/publish=task-events reminders task-updates dlq.task-updates;
 		chat-api/subscribe=task-updates;
-		chat-api/secrets=todod-chat-api;
+		chat-api/secrets=todod-chat-api email;
 		chat-api/invoke=auditor;
 		chat-api/components=kafka-pubsub secrets statestore;
+		notifier/publish=reminders task-updates dlq.task-events dlq.reminders;
+		notifier/subscribe=task-events reminders;
+		notifier/secrets=todod-notifier email smtp;
+		notifier/invoke=;
+		notifier/components=kafka-pubsub secrets statestore;
 		recurrer/publish=task-events reminders task-updates dlq.task-events dlq.reminders;
 		recurrer/subscribe=task-events reminders;
 		recurrer/secrets=todod-recurrer;
@@ -142,24 +159,37 @@ write_config() {
 	umask 077
 	write_keys
 	{
-		write_common chat-api todod_api
-		echo "database.migrate_url = $(scripts/pg.sh url "$run/pg" todod)"
-		echo "database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)"
+		write_ports chat-api
+		write_database database.url todod_api
+		write_database database.migrate_url ''
+		write_database database.relay_url todod_relay
+		write_auth
 	} >"$run/chat-api.conf"
 	{
-		write_common recurrer todod_recurrer
-		echo "recurrer.sweeper_url = $(scripts/pg.sh url "$run/pg" todod todod_sweeper)"
-		echo "database.relay_url = $(scripts/pg.sh url "$run/pg" todod todod_relay)"
+		write_ports notifier
+		echo "notifier.public_url = http://127.0.0.1:$port"
+		echo "smtp.url = smtp://$smtp"
+		echo 'smtp.tls = false'
+		echo 'smtp.from = todod@example.org'
+	} >"$run/notifier.conf"
+	{
+		write_ports recurrer
+		write_database database.url todod_recurrer
+		write_database recurrer.sweeper_url todod_sweeper
+		write_database database.relay_url todod_relay
 	} >"$run/recurrer.conf"
 	{
-		write_common auditor todod_audit_writer
-		echo "audit.checker_url = $(scripts/pg.sh url "$run/pg" todod todod_audit_checker)"
-		echo "audit.eraser_url = $(scripts/pg.sh url "$run/pg" todod todod_audit_eraser)"
+		write_ports auditor
+		write_database database.url todod_audit_writer
+		write_database audit.checker_url todod_audit_checker
+		write_database audit.eraser_url todod_audit_eraser
+		write_auth
 		echo "audit.kek_file = $run/audit-kek"
 		echo "audit.checkpoint_key_file = $run/audit-checkpoint.pem"
 	} >"$run/auditor.conf"
 	{
-		write_common sidecar todod_sidecar "$([ "$stack" = embedded ] || echo dapr)"
+		write_ports sidecar
+		write_database database.url todod_sidecar "$([ "$stack" = embedded ] || echo dapr)"
 		printf 'sidecar.apps = '
 		for role in "${apps[@]}"; do
 			printf '%s' "$role=$((api + offset[$role])):127.0.0.1:$((calls + offset[$role])),"
@@ -192,27 +222,28 @@ prepare_database() {
 	fi
 }
 
-# Shows what a role logs from now on, each line behind its name.
+# Shows what a role logs, each line behind its name, whichever process of it writes that.
 view() {
-	local role=$1 from=$2 before='' after=''
+	local role=$1 before='' after=''
 	if [ -t 1 ]; then
 		before=$'\e['"${color[$role]}m" after=$'\e[0m'
 	fi
 	(
 		trap '' INT
-		tail -c "+$from" -f --pid="${pid[$role]}" "$run/$role.log" | sed -u "s/^/$before$(printf '%-8s' "$role")$after /"
+		exec tail -n +1 -f --pid=$$ "$run/$role.log" > >(exec sed -u "s/^/$before$(printf '%-8s' "$role")$after /")
 	) &
 	viewer[$role]=$!
 }
 
 # A session of its own, so that Ctrl-C reaches only this script, which then ends it once.
 start_role() {
-	local role=$1 from command=("$todod" "--role=$1" "--config=$run/$1.conf")
-	[ "$stack/$role" != dapr/sidecar ] || command=(test/tools/real_stack.py sidecars "$run/stack" "$run/sidecar.conf")
-	from=$(($(stat -c %s "$run/$role.log") + 1))
+	local role=$1 command=("$todod" "--role=$1" "--config=$run/$1.conf")
+	case $stack/$role in
+	dapr/sidecar) command=(test/tools/real_stack.py sidecars "$run/stack" "$run/sidecar.conf") ;;
+	*/mail) command=(scripts/mail_sink.py "${smtp#*:}" "${mails##*:}" "$run/mails") ;;
+	esac
 	setsid "${command[@]}" >>"$run/$role.log" 2>&1 &
 	pid[$role]=$!
-	view "$role" "$from"
 }
 
 # $1 is a URL that answers when $2, a role, is ready; ends the script when the role has ended.
@@ -246,20 +277,19 @@ dies_often() {
 	[ "$n" -ge "$deaths_max" ]
 }
 
-# Until somebody stops it: what dies is started again.
+# Until somebody stops it: what dies is started again. `wait -n` would tell of one, and forget those that died with it.
 keep_running() {
-	local dead role status
-	while true; do
-		status=0
-		wait -n -p dead "${pid[@]}" || status=$?
+	local role status
+	while sleep 0.5; do
 		for role in "${roles[@]}"; do
-			[ "${pid[$role]:-}" = "$dead" ] || continue
+			! kill -0 "${pid[$role]}" 2>/dev/null || continue
+			status=0
+			wait "${pid[$role]}" || status=$?
 			if dies_often "$role"; then
 				unset "pid[$role]"
 				die "$role ended with status $status, $deaths_max times within a minute; its log is $shown/$role.log"
 			fi
 			echo "run-all: $role ended with status $status; starting it again" >&2
-			sleep 1
 			start_role "$role"
 		done
 	done
@@ -271,6 +301,7 @@ write_env() {
 		cat >"$run/env.new" <<-END
 			TODOD_URL=http://127.0.0.1:$port
 			TODOD_OPS_URL=http://127.0.0.1:$((port + 100))
+			TODOD_MAILS_URL=$mails
 			TODOD_USER=$user
 			TODOD_TOKEN=$token
 			TODOD_DATABASE_URL=$(scripts/pg.sh url "$run/pg" todod)
@@ -279,34 +310,47 @@ write_env() {
 	mv "$run/env.new" "$run/env"
 }
 
+# The lines of the last here-document but one are pasted as they stand: what is in them is for the shell of the reader.
 print_welcome() {
-	local tasks=http://127.0.0.1:$port/api/$user/tasks auth="Authorization: Bearer $token" first
-	first=$(first_task)
 	cat <<-END
 
 		todod is ready at http://127.0.0.1:$port (operations: http://127.0.0.1:$((port + 100)), logs: $shown/ROLE.log)
+		Mails to anybody end at $mails
 		Token of user $user, good for 7 days; also in $shown/env:
 
 		$token
 
-		Create a task, list the tasks, toggle the first one, see what happened to it; paste each line into another shell:
+		Create a task, list the tasks, complete it, see what happened to it; paste each line into another shell, in this directory:
 
-		curl -i -H '$auth' -H 'Content-Type: application/json' -d '{"title":"Buy milk"}' $tasks
-		curl -i -H '$auth' $tasks
-		curl -i -X PATCH -H '$auth' $tasks/$first/complete
-		curl -i -H '$auth' $tasks/$first/history
+		. $shown/env; tasks=\$TODOD_URL/api/\$TODOD_USER/tasks
+	END
+	cat <<-'END'
+		newest() { curl -s --oauth2-bearer $TODOD_TOKEN "$tasks?limit=1" | grep -o '[0-9]*' | head -n 1; }
+		curl -i --oauth2-bearer $TODOD_TOKEN --json '{"title":"Buy milk"}' $tasks
+		curl -i --oauth2-bearer $TODOD_TOKEN $tasks
+		curl -i --oauth2-bearer $TODOD_TOKEN -X PATCH $tasks/$(newest)/complete
+		curl -i --oauth2-bearer $TODOD_TOKEN $tasks/$(newest)/history
+
+		Set an address, follow the link that is mailed to it, be reminded in 5 seconds, and read the mail:
+
+		curl -i --oauth2-bearer $TODOD_TOKEN -X PUT --json '{"email":"demo@example.org","channels":["email","in_app","log"]}' $TODOD_URL/api/$TODOD_USER/preferences
+		curl -i $(curl -s $TODOD_MAILS_URL/mails.json | grep -o 'http[^ "\]*/confirm?[^ "\]*' | head -n 1)
+		curl -i --oauth2-bearer $TODOD_TOKEN --json '{"title":"Call mum","reminders":[{"remind_at":"'$(date -ud '5 sec' +%FT%TZ)'"}]}' $tasks
+		curl -i $TODOD_MAILS_URL/mails.json
+
+		Make a task that comes back every day, complete it, and find the next one:
+
+		curl -i --oauth2-bearer $TODOD_TOKEN --json '{"title":"Water the plants","due_date":"'$(date +%F)'","recurrence":"daily"}' $tasks
+		curl -i --oauth2-bearer $TODOD_TOKEN -X PATCH $tasks/$(newest)/complete
+		curl -i --oauth2-bearer $TODOD_TOKEN "$tasks?q=plants"
+	END
+	cat <<-END
 
 		Has anybody changed the history since?  $todod audit verify --config=$shown/auditor.conf
 
 		Ctrl-C stops it. The data stays in $shown/.
 	END
 }
-
-[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65225 ]] ||
-	die "TODOD_PORT is '$port'; it must be a number from 1 to 65225"
-[[ $user =~ ^[A-Za-z0-9._-]{1,64}$ ]] ||
-	die "TODOD_USER is '$user'; here it may have letters, digits, '.', '_' and '-'"
-[[ $stack =~ ^(embedded|dapr)$ ]] || die "there is no stack '$stack'; there are: embedded dapr"
 
 mkdir -p "$run"
 exec 9>"$run/lock"
@@ -336,8 +380,9 @@ trap 'exit 0' INT TERM HUP
 	prepare_database
 	for role in "${roles[@]}"; do
 		: >"$run/$role.log"
+		view "$role"
 		start_role "$role"
-		[ "$role" != sidecar ] || wait_ready sidecar
+		[[ $role != @(mail|sidecar) ]] || wait_ready "$role"
 	done
 	for role in "${apps[@]}"; do
 		wait_ready "$role"

@@ -91,11 +91,25 @@ def section(role, common_routes, common_keys):
         yield from table(["route", "", "listeners"], routes)
     own = [k for k in role["configuration"] if k["name"] not in common_keys]
     if own:
-        yield from table(["key of its own", "", "default"],
-                         [[f"`{k['name']}`", k["doc"], f"`{k['default']}`" if k["default"] is not None else ""] for k in own])
+        yield from keys_of(own)
 
 
-def page(roles):
+def all_section(described):
+    """What --role=all is beside its roles."""
+    ops = [r for r in described["roles"] if "ops" in r["ports"]]
+    yield "## all\n"
+    yield "`--role=all` is every role in one process, each at its ports and as its own database roles, beside the embedded sidecar that is one of them. " \
+          f"Operations are asked at one port, {', '.join(str(r['ports']['ops']) for r in ops)} of {code(r['name'] for r in ops)}: `/readyz` when all are ready, and " \
+          "each metric with the label `role`. [ADR 13](adr/0013-all-roles-in-one-process.md) says how it is configured.\n"
+    yield from keys_of(described["configuration"])
+
+
+def keys_of(keys):
+    yield from table(["key of its own", "", "default"],
+                     [[f"`{k['name']}`", k["doc"], f"`{k['default']}`" if k["default"] is not None else ""] for k in keys])
+
+
+def page(roles, described):
     common_routes = common(roles, "routes", route_key)
     common_keys = common(roles, "configuration", lambda k: k["name"])
     yield HEAD
@@ -106,12 +120,14 @@ def page(roles):
                       if route_key(r) in common_routes])
     for role in roles:
         yield from section(role, common_routes, common_keys)
+    yield from all_section(described)
 
 
 def main(binary):
     names = [line.split("\t")[0] for line in ask(binary, "--list-roles").splitlines()]
     roles = [json.loads(ask(binary, f"--role={name}", "--describe")) for name in names]
-    print("\n".join(page(roles)).rstrip("\n"))
+    described = json.loads(ask(binary, "--role=all", "--describe"))
+    print("\n".join(page(roles, described)).rstrip("\n"))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,9 @@ class TourStandIns(StandIns):
         text = re.sub(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "TOKEN", text)
         text = re.sub(r"\b[0-9a-f]{64}\b", lambda m: f"{self.number('hash', m[0]):04x}" + "0" * 60, text)
         text = re.sub(r"\b[0-9a-f]{32}\b", lambda m: f"{self.number('trace', m[0]):04x}" + "0" * 28, text)
+        # As mails have times.
+        text = re.sub(r"\w{3}, \d\d? \w{3} \d{4} [\d:]{8} \+0000", "Tue, 1 Dec 2026 12:00:00 +0000", text)
+        text = re.sub(r"\w+day, \d\d? \w+ \d{4}, \d\d:\d\d UTC", "Tuesday, 1 December 2026, 12:00 UTC", text)
         # Made by the clock, the first one after a minute.
         return re.sub(r'"checkpoints":\d+,"heads":\d+(?:,"last_checkpoint":"[^"]*")?', '"checkpoints":0,"heads":0', text)
 

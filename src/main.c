@@ -2,11 +2,12 @@
 /*
  * The command line: what is asked for, with which configuration. Everything else is in the layers.
  */
-#include "app/app.h"
 #include "app/arguments.h"
 #include "app/command.h"
+#include "app/configure.h"
 #include "app/openapi.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "base/hash.h"
 #include "base/version.h"
 #include "roles/roles.h"
@@ -14,15 +15,24 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#define ALL "all" /* --role=all: every role, in one process */
+
 enum { OUTPUT_MAX = 4 * 1024 * 1024 };
 
-static int print_buf(struct buf *out, FILE *to)
+static int print_buf(struct buf *out)
 {
 	bool is_whole = buf_status(out) == 0 &&
-			(out->n == 0 || fwrite(out->p, 1, out->n, to) == out->n) && fflush(to) == 0;
+			(out->n == 0 || fwrite(out->p, 1, out->n, stdout) == out->n) &&
+			fflush(stdout) == 0;
 
 	buf_done(out);
 	return is_whole ? EX_OK : EX_IOERR;
+}
+
+static int no_memory(void)
+{
+	fprintf(stderr, "todod: out of memory\n");
+	return EX_OSERR;
 }
 
 static int list_roles(void)
@@ -37,73 +47,68 @@ static int unknown_role(struct str name)
 	fprintf(stderr, "todod: there is no role \"%.*s\"; the roles are:", STR_ARGS(name));
 	for (size_t i = 0; ROLES[i] != NULL; i++)
 		fprintf(stderr, " %s", ROLES[i]->name);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "; `%s` runs them in one process\n", ALL);
 	return EX_USAGE;
 }
 
-static int print_help(const struct config *config)
+/* role NULL: of no role, or of all. */
+static int print_help(const struct role *role, bool is_all)
 {
+	struct config *config = is_all ? options_new_all(ROLES) : options_new(role);
 	struct buf out;
 
+	if (config == NULL)
+		return no_memory();
 	buf_init(&out, OUTPUT_MAX);
 	buf_printf(&out, "%s\n", ARGUMENTS_USAGE);
 	config_help(config, &out);
-	return print_buf(&out, stdout);
+	config_free(config);
+	return print_buf(&out);
 }
 
-static int print_document(const struct role *role, void (*write)(const struct role *, struct buf *))
+static int print_document(const struct role *role, bool is_description)
 {
 	struct buf out;
 
 	buf_init(&out, OUTPUT_MAX);
-	write(role, &out);
+	if (is_description && role == NULL)
+		roles_describe(ALL, ROLES, &out);
+	else if (is_description)
+		role_describe(role, &out);
+	else
+		openapi_write(role, &out);
 	buf_append_char(&out, '\n');
-	return print_buf(&out, stdout);
+	return print_buf(&out);
 }
 
-/* What `make run-all` tells scripts in .run/env; people export it, and it is nothing of ours to
- * read. */
-static const char *const CLIENT_VARIABLES[] = { "TODOD_URL", "TODOD_OPS_URL", "TODOD_USER",
-						"TODOD_TOKEN", NULL };
-
-/* Defaults, file, environment, flags; every mistake on standard error. EX_OK, EX_USAGE, EX_CONFIG.
- */
-static int configure(struct config *config, const struct arguments *a, const struct role *role,
-		     char **envp)
-{
-	struct buf mistakes;
-	int n = 0;
-
-	if (a->config_file != NULL)
-		config_read_file(config, a->config_file);
-	config_read_environ(config, envp, CLIENT_VARIABLES);
-	if (arguments_configure(a, config) != EX_OK)
-		return EX_USAGE;
-	buf_init(&mistakes, OUTPUT_MAX);
-	n = config_check(config);
-	config_mistakes(config, &mistakes);
-	if (n == 0)
-		n = options_check(config, role, &mistakes);
-	print_buf(&mistakes, stderr);
-	return n == 0 ? EX_OK : EX_CONFIG;
-}
-
-static int run(const struct arguments *a, const struct role *role, struct config *config,
-	       char **envp)
+static int print_config(const struct configured *c)
 {
 	struct buf out;
 
-	int r = configure(config, a, role, envp);
-	if (r != EX_OK)
-		return r;
-	if (a->check_config) {
-		buf_init(&out, OUTPUT_MAX);
-		config_print(config, &out);
-		return print_buf(&out, stdout);
+	buf_init(&out, OUTPUT_MAX);
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->n > 1)
+			buf_printf(&out, "# %s\n", c->parts[i].role->name);
+		config_print(c->parts[i].config, &out);
 	}
-	if (a->command != COMMAND_NONE)
-		return command_run(a, config);
-	return app_run(role, config);
+	return print_buf(&out);
+}
+
+/* role NULL: a command, or all roles. */
+static int run(const struct arguments *a, const struct role *role, bool is_all, char **envp)
+{
+	struct configured c = { .n = 0 };
+	int r = is_all ? configure_all(a, ROLES, envp, &c)
+		       : configure_one(a, role, ROLES, envp, &c);
+
+	if (r == EX_OK && a->check_config)
+		r = print_config(&c);
+	else if (r == EX_OK && a->command != COMMAND_NONE)
+		r = command_run(a, c.parts[0].config);
+	else if (r == EX_OK)
+		r = process_run(is_all ? ALL : role->name, c.parts, c.n);
+	configured_done(&c);
+	return r;
 }
 
 static int command_line(int argc, char **argv, char **envp)
@@ -117,22 +122,17 @@ static int command_line(int argc, char **argv, char **envp)
 		return printf("todod %s\n", TODOD_VERSION) > 0 ? EX_OK : EX_IOERR;
 	if (a.list_roles)
 		return list_roles();
+	bool is_all = str_eq(a.role, STR(ALL));
 	const struct role *role = a.role.p != NULL ? role_find(a.role) : NULL;
-	if (a.role.p != NULL && role == NULL)
+	if (a.role.p != NULL && role == NULL && (!is_all || a.openapi))
 		return unknown_role(a.role);
 	if (a.command == COMMAND_PARSE)
 		return command_parse(&a.parse, stdin, stdout);
 	if (a.describe || a.openapi)
-		return print_document(role, a.describe ? role_describe : openapi_write);
-
-	struct config *config = options_new(role);
-	if (config == NULL || hash_init() < 0) {
-		fprintf(stderr, "todod: out of memory\n");
-		return EX_OSERR;
-	}
-	r = a.help ? print_help(config) : run(&a, role, config, envp);
-	config_free(config);
-	return r;
+		return print_document(role, a.describe);
+	if (a.help)
+		return print_help(role, is_all);
+	return hash_init() < 0 ? no_memory() : run(&a, role, is_all, envp);
 }
 
 /* What could not be written is not "ok", even when all else was. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One running process: its configuration, loop, listeners and the handles its role needs.
+ * What a role has of its process: its configuration, loop, listeners and the handles it needs.
  */
 #ifndef APP_APP_H
 #define APP_APP_H
@@ -24,7 +24,7 @@ const struct config *app_config(const struct app *app);
 struct db *app_db(struct app *app);
 struct auth_verifier *app_auth(struct app *app);
 struct sidecar *app_sidecar(struct app *app); /* also NULL when none is configured */
-/* Events were committed: the outbox relay of this process, if it has one, looks now. */
+/* Events were committed: the outbox relays of this process, if it has any, look now. */
 void app_poke_relay(struct app *app);
 /* What the role keeps for its handlers. */
 void app_set_role_state(struct app *app, void *state);
@@ -35,9 +35,5 @@ bool app_is_ready(const struct app *app, struct err *reterr);
 
 /* Ends the process with that exit code: what the role cannot go on without is gone. */
 void app_fail(struct app *app, int exit_code, const struct err *e);
-
-/* Runs the role until SIGTERM or SIGINT. An exit code of sysexits.h: 0, 69 (a dependency is
- * unavailable), 70, 78. */
-int app_run(const struct role *role, const struct config *config);
 
 #endif

@@ -13,5 +13,7 @@
 void openapi_write(const struct role *role, struct buf *out);
 /* `--describe`: name, needs, ports, routes, configuration keys as JSON. */
 void role_describe(const struct role *role, struct buf *out);
+/* The same of each role (NULL-terminated), as one. */
+void roles_describe(const char *name, const struct role *const *roles, struct buf *out);
 
 #endif

@@ -14,10 +14,15 @@ struct jwt_key;
 
 /* Ends with a NULL name. */
 extern const struct config_key APP_OPTIONS[];
+/* Those of --role=all alone. */
+extern const struct config_key ALL_OPTIONS[];
 
-/* The configuration of a role (NULL: of a command): app's keys and the role's. NULL when out of
- * memory. */
+/* The configuration of a role (NULL: of none): app's keys and the role's. NULL when out of memory.
+ */
 struct config *options_new(const struct role *role);
+/* App's keys, those of every role (NULL-terminated), and those of --role=all: what may stand in one
+ * file for all of them and for commands. */
+struct config *options_new_all(const struct role *const *roles);
 
 /*
  * What no single key can say: the keys that the auth mode and the role's needs ask for. role may be

@@ -24,6 +24,9 @@ enum role_need {
 	NEED_DAPR = 1 << 2, /* a sidecar: the start waits for it */
 	WANT_DAPR = 1 << 3, /* a sidecar, but ready without one */
 	NEED_SMTP = 1 << 4, /* a mail server, which the role itself connects to */
+	/* Is the sidecar of the roles beside it in a process: first to start, last to end. Its keys
+	 * begin with "sidecar.". */
+	HOSTS_DAPR = 1 << 5,
 };
 
 /* Handlers run on a fiber and answer exactly once by a reply function, also on failure. */
@@ -79,7 +82,9 @@ struct route {
 	route_handler_fn *handler;
 };
 
-enum { ROLE_OPS_PORT_OFFSET = 100, ROLE_DAPR_PORT_OFFSET = 200 }; /* from the public port */
+/* From the public port; the last is where --role=all has the sidecar's API for the role. */
+enum { ROLE_OPS_PORT_OFFSET = 100, ROLE_DAPR_PORT_OFFSET = 200, ROLE_API_PORT_OFFSET = 300 };
+enum { ROLE_FIRST_PORT = 8000 }; /* the lowest default_port */
 
 /* A JSON Schema that OpenAPI shows under components/schemas. */
 struct named_schema {
@@ -93,10 +98,22 @@ struct database_role {
 	const char *key;  /* the configuration key with the URL that logs in as it */
 };
 
+/*
+ * A secret that the role reads from the store. With --role=all, where the store has nothing else,
+ * it comes from the file that a configuration key names. A table ends with a NULL name.
+ */
+struct role_secret {
+	const char *name, *key;
+	const char *file_key;
+	const char *needed_by; /* only where this key is set; NULL: always */
+	const char *hint;      /* how to make one; NULL: the role can start without */
+};
+
 struct role {
 	const char *name, *summary;
 	unsigned needs;
 	const struct database_role *database_roles; /* NULL without NEED_DB */
+	const struct role_secret *secrets;	    /* NULL: none */
 	unsigned default_port;			    /* ops is +100, dapr +200 */
 	const struct route *routes;		    /* ends with a NULL pattern */
 	const struct named_schema *schemas; /* what body and answer schemas refer to; ends with a

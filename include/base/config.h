@@ -60,6 +60,10 @@ bool config_has(const struct config *c, struct str name);
 #define CONFIG_COMMAND_LINE "command line"
 /* name without dashes; value may be empty. place is what mistakes are told with. */
 int config_set(struct config *c, struct str name, struct str value, const char *place);
+/* Takes over what a source of `from` has set, of the keys that both have, with its place. */
+void config_take(struct config *c, const struct config *from);
+/* What set the key ("todod.conf:12", "environment"); NULL: nothing did, the default holds. */
+const char *config_place(const struct config *c, const char *name);
 /* After all sources: required keys. Returns the number of mistakes of all reads together. */
 int config_check(struct config *c);
 /* The mistakes, one a line: place, key, what is wrong, what is allowed. */

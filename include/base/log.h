@@ -70,7 +70,8 @@ bool log_context_set_trace(struct log_context *ctx, struct str traceparent);
 							      { .type = LOG_FIELD_END } }); \
 	} while (0)
 
-/* role is copied; fd is written to and not owned. Callable again (tests, log.level reload). */
+/* Level and role (copied) are those of the current scope, for a process of one role the only one;
+ * fd is written to and not owned. Callable again (tests, log.level reload). */
 void log_init(enum log_level level, const char *role, int fd);
 /* "debug", "info", "warn", "error"; -EINVAL otherwise. */
 int log_level_parse(struct str name, enum log_level *ret_level);

@@ -2,6 +2,7 @@
 /*
  * Counters, gauges and histograms in the Prometheus text format 0.0.4. Series are created at start
  * (or when a route is registered) and live until the process ends; changing one allocates nothing.
+ * What is made, collected, rendered or forgotten is the current scope's (base/scope).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -21,6 +22,7 @@ struct metric_family {
 };
 
 struct metric; /* one series */
+struct scope;
 
 /* Called before each rendering, to set gauges that are read rather than counted. */
 typedef void metric_collect_fn(void *arg);
@@ -42,6 +44,8 @@ int metric_on_collect(metric_collect_fn *fn, void *arg);
 void metric_off_collect(metric_collect_fn *fn, void *arg);
 /* Appends the whole exposition. */
 void metrics_render(struct buf *out);
+/* That of several scopes as one; each series has its scope's role as its first label. */
+void metrics_render_all(struct scope *const *scopes, size_t n, struct buf *out);
 /* Forgets everything, for tests and for leak checkers at exit. */
 void metrics_done(void);
 

@@ -50,6 +50,7 @@ struct subscription {
 struct cron {
 	const char *name;
 	cron_fn *handler;
+	const char *schedule; /* "@every 60s"; for --role=all, which has no component */
 };
 
 /* Where the sidecar calls an app, beside the paths of its subscriptions and crons. */

@@ -27,7 +27,7 @@ typedef void fiber_fn(void *arg);
 /*
  * Starts fn(arg) on a fiber of its own, which first runs later in this turn. name must be static.
  * ctx (may be NULL) is its log context and must outlive it. ret_fiber may be NULL; the handle is
- * valid until fn returns. 0; -EAGAIN at FIBER_MAX; -ENOMEM.
+ * valid until fn returns. 0; -EAGAIN when l has FIBER_MAX; -ENOMEM.
  */
 int fiber_spawn(struct loop *l, const char *name, fiber_fn *fn, void *arg,
 		const struct log_context *ctx, struct fiber **ret_fiber) MUST_CHECK;
@@ -36,9 +36,11 @@ struct fiber *fiber_self(void);
 /* Makes this and every later wait of the fiber end with -ECANCELED. */
 void fiber_cancel(struct fiber *f);
 bool fiber_is_cancelled(const struct fiber *f);
-/* Live fibers. */
+/* Live fibers of this loop; of all. */
+unsigned fiber_count_of(const struct loop *l);
 unsigned fiber_count(void);
-/* Cancels every fiber. */
+/* Cancels every fiber of this loop; of all. */
+void fiber_cancel_all_of(const struct loop *l);
 void fiber_cancel_all(void);
 /* Frees the pooled stacks; asserts that no fiber lives. */
 void fiber_done(void);
@@ -64,7 +66,8 @@ void fiber_wake(struct fiber_wait *w, int result);
 /* 0; -ECANCELED; -ENOMEM. */
 FIBER int fiber_sleep(int64_t ms);
 
-/* One line per fiber: name, what it waits on, for how many ms, and "cancelled"; parted by tabs. */
-void fiber_dump(struct buf *out);
+/* One line per fiber of this loop: name, what it waits on, for how many ms, and "cancelled"; parted
+ * by tabs. */
+void fiber_dump(const struct loop *l, struct buf *out);
 
 #endif

@@ -13,6 +13,7 @@
 #ifndef NET_DB_H
 #define NET_DB_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "loop/loop.h"
@@ -79,6 +80,9 @@ struct db_segment {
 FIBER int db_run_wait(struct db *db, const struct db_segment *segment, struct db_result **ret,
 		      char *ret_constraint, struct err *reterr) MUST_CHECK;
 
+/* Appends the url with another user, as key=value. -EINVAL with a reason that repeats nothing of
+ * it; -ENOMEM. */
+int db_url_as(const char *url, const char *user, struct buf *out, struct err *reterr) MUST_CHECK;
 /*
  * Starts connecting; waits for nothing but the resolving of host names. -EINVAL with the reason
  * when the url cannot be parsed, -EAGAIN when a host name does not resolve, -ENOMEM.

@@ -68,6 +68,7 @@ struct task_lookup {
 	bool answered; /* the key was used before: answer is it, and outranks found */
 	struct idempotency_answer answer;
 	struct preferences preferences; /* the defaults when not asked for */
+	int64_t now_us; /* by the database's clock; 0: neither task nor preferences were read */
 	const struct tag_name *known_tags;
 	size_t n_known_tags;
 };

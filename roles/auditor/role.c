@@ -132,8 +132,8 @@ static void stop(struct app *app)
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
 static const struct cron CRONS[] = {
-	{ "cron-checkpoint", auditor_checkpoint },
-	{ "cron-upkeep", auditor_upkeep },
+	{ "cron-checkpoint", auditor_checkpoint, "@every 60s" },
+	{ "cron-upkeep", auditor_upkeep, "@every 1h" },
 	{ .name = NULL },
 };
 
@@ -144,11 +144,19 @@ static const struct database_role DATABASE_ROLES[] = {
 	{ .role = NULL },
 };
 
+static const struct role_secret SECRETS[] = {
+	{ "audit", "kek", "audit.kek_file", NULL, "openssl rand -hex 32 > FILE" },
+	{ "audit", "checkpoint-key", "audit.checkpoint_key_file", NULL,
+	  "openssl genpkey -algorithm ed25519 -out FILE" },
+	{ .name = NULL },
+};
+
 const struct role ROLE_AUDITOR = {
 	.name = "auditor",
 	.summary = "what happened, for good, and dead letters",
 	.needs = NEED_DB | NEED_AUTH | NEED_DAPR,
 	.database_roles = DATABASE_ROLES,
+	.secrets = SECRETS,
 	.default_port = 8004,
 	.routes = NO_ROUTES,
 	.subscriptions = AUDITOR_SUBSCRIPTIONS,

@@ -34,11 +34,17 @@ static const struct database_role DATABASE_ROLES[] = {
 	{ .role = NULL },
 };
 
+static const struct role_secret SECRETS[] = {
+	{ "email", "link-key", "email.link_key_file", NULL, NULL },
+	{ .name = NULL },
+};
+
 const struct role ROLE_CHAT_API = {
 	.name = "chat-api",
 	.summary = "the task API",
 	.needs = NEED_DB | NEED_AUTH | WANT_DAPR,
 	.database_roles = DATABASE_ROLES,
+	.secrets = SECRETS,
 	.default_port = 8000,
 	.routes = CHAT_API_ROUTES,
 	.schemas = CHAT_API_SCHEMAS,

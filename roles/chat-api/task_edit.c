@@ -69,7 +69,7 @@ static int merge(struct request *rq, struct task_edit *edit, const struct task_l
 		 struct task_merge *ret)
 {
 	const struct task_context ctx = {
-		.now_us = time_now_us(),
+		.now_us = found->now_us,
 		.user_id = rq->user,
 		.preferences = &found->preferences,
 		.known_tags = found->known_tags,

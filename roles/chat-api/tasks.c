@@ -40,7 +40,7 @@ static int merge_new(struct request *rq, const struct creation *c, const struct 
 		     struct task_merge *ret)
 {
 	const struct task_context ctx = {
-		.now_us = time_now_us(),
+		.now_us = known->now_us != 0 ? known->now_us : time_now_us(),
 		.user_id = rq->user,
 		.new_task_id = c->id,
 		.preferences = &known->preferences,

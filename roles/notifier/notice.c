@@ -44,13 +44,14 @@ static FIBER int notify(struct notice *t, int64_t until_ms, struct err *reterr)
 static FIBER void tell(struct notice *t, unsigned channels, bool is_repeated)
 {
 	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS / 2;
+	int64_t late_by_s = t->said.late_by_s != NOTICE_NOT_LATE ? t->said.late_by_s : 0;
 	struct err err = { .text = "" };
 
 	if (channels & CHANNEL_LOG)
 		log_info("reminder.fired", LOG_CSTR("reminder_id", t->id_text),
 			 LOG_I64("version", t->said.version), LOG_I64("task_id", t->said.task_id),
 			 LOG_STR("user_id", t->base.in.event.user_id),
-			 LOG_I64("late_by", t->said.late_by_s), LOG_BOOL("repeated", is_repeated));
+			 LOG_I64("late_by", late_by_s), LOG_BOOL("repeated", is_repeated));
 	if ((channels & CHANNEL_IN_APP) && notify(t, until_ms, &err) < 0)
 		log_err(LOG_WARN, "notification.not_published", &err);
 }
@@ -146,38 +147,54 @@ FIBER int notice_tell_wait(struct notice *t, struct err *reterr)
 	return publish_outcome(t, &s, until_ms, reterr);
 }
 
-FIBER int notice_repeat_wait(struct notice *t, struct err *reterr)
-{
-	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS;
-	const struct incoming *in = &t->base.in;
-	int r = 0;
+/* ---- another try ---- */
 
-	/* The same event again: whoever had it may have died before it told. */
-	if (t->state.stage == STAGE_SENT && str_eq(in->event.id, t->state.cause))
-		tell(t, t->state.told, true);
-	if (t->state.stage == STAGE_RETRYING) {
-		t->said.attempt = t->state.attempt + 1;
-		r = schedule_try_wait(t->base.n, in, &t->said, t->state.retry_at_us,
-				      SCHEDULE_AT_TIME, reterr);
-	}
-	return r == 0 ? publish_outcome(t, &t->state, until_ms, reterr) : r;
+/* After the try that failed; the delays may have become fewer since. */
+static int64_t pause_after_s(const struct notifier *n, int64_t attempt)
+{
+	int64_t i = attempt < n->n_retries ? attempt : n->n_retries;
+
+	return i > 0 ? n->retry_delays_s[i - 1] : 1;
 }
 
-/* ---- with a mail ---- */
-
+/*
+ * The job of the next try, then the mark that it is not yet to be made. Who finds the mark finds the
+ * job: it is not made again, or what is delivered twice would move it. The pause is counted by the
+ * sidecar's clock and the store's.
+ */
 static FIBER int arrange_retry(struct notice *t, const struct reminder_state *s, struct err *reterr)
 {
 	struct notifier *n = t->base.n;
 	const struct incoming *in = &t->base.in;
-	int64_t delay_s = n->retry_delays_s[t->attempt - 1];
-	int r = reminder_mark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id, "pause",
-				   s->version, s->attempt, delay_s, reterr);
+	int64_t pause_s = pause_after_s(n, s->attempt);
+	bool is_arranged = false;
+	int r = reminder_is_marked_wait(n, in->arena, in->event.user_id, &t->said.reminder_id,
+					"pause", s->version, s->attempt, &is_arranged, reterr);
 
-	if (r < 0 && r != -EEXIST)
+	if (r < 0 || is_arranged)
 		return r;
-	t->said.attempt = t->attempt + 1;
-	return schedule_try_wait(n, in, &t->said, s->retry_at_us, delay_s, reterr);
+	t->said.attempt = s->attempt + 1;
+	r = schedule_try_wait(n, in, &t->said, s->retry_at_us, pause_s, reterr);
+	if (r == 0)
+		r = reminder_mark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id,
+				       "pause", s->version, s->attempt, pause_s, reterr);
+	return r == -EEXIST ? 0 : r;
 }
+
+FIBER int notice_repeat_wait(struct notice *t, struct err *reterr)
+{
+	int64_t until_ms = time_monotonic_ms() + PATIENCE_INLINE_MS;
+	int r = 0;
+
+	/* The same event again: whoever had it may have died before it told. */
+	if (t->state.stage == STAGE_SENT && str_eq(t->base.in.event.id, t->state.cause))
+		tell(t, t->state.told, true);
+	if (t->state.stage == STAGE_RETRYING)
+		r = arrange_retry(t, &t->state, reterr);
+	return r == 0 ? publish_outcome(t, &t->state, until_ms, reterr) : r;
+}
+
+/* ---- with a mail ---- */
 
 static FIBER int conclude(struct notice *t, const struct reminder_state *s, int64_t until_ms,
 			  struct err *reterr)

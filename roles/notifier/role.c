@@ -153,10 +153,17 @@ static void stop(struct app *app)
 
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
+static const struct role_secret SECRETS[] = {
+	{ "smtp", "password", "smtp.password_file", "smtp.user", "printf %s PASSWORD > FILE" },
+	{ "email", "link-key", "email.link_key_file", "smtp.url", "openssl rand -hex 32 > FILE" },
+	{ .name = NULL },
+};
+
 const struct role ROLE_NOTIFIER = {
 	.name = "notifier",
 	.summary = "reminders by mail, on screens and in the log",
 	.needs = NEED_DAPR | NEED_SMTP,
+	.secrets = SECRETS,
 	.default_port = 8001,
 	.routes = NO_ROUTES,
 	.config = NOTIFIER_OPTIONS,

@@ -22,6 +22,8 @@ const struct config_key NOTIFIER_OPTIONS[] = {
 	  "PEM file with the certificates that the mail server's is checked by; empty: the system's" },
 	{ "smtp.user", CONFIG_STRING, NULL, 0, 320, NULL, 0,
 	  "login at the mail server, with the password in the secret smtp/password; empty: none" },
+	{ "smtp.password_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "for --role=all: file with that password, where there is no secret store" },
 	{ "smtp.from", CONFIG_STRING, NULL, 0, 254, NULL, 0,
 	  "address that mails are from; its domain is also that of their Message-ID" },
 	{ "smtp.from_name", CONFIG_STRING, "todod", 0, 100, NULL, 0,

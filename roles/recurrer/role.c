@@ -84,8 +84,8 @@ static void stop(struct app *app)
 static const struct route NO_ROUTES[] = { { .pattern = NULL } };
 
 static const struct cron CRONS[] = {
-	{ "cron-reminder", recurrer_sweep },
-	{ "cron-upkeep", recurrer_upkeep },
+	{ "cron-reminder", recurrer_sweep, "@every 10s" },
+	{ "cron-upkeep", recurrer_upkeep, "@every 1h" },
 	{ .name = NULL },
 };
 

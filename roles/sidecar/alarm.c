@@ -15,6 +15,7 @@
 static void on_fire(evutil_socket_t fd, short what, void *arg)
 {
 	struct alarm_clock *a = arg;
+	LOOP_ENTER(a->loop);
 	uint64_t n;
 
 	(void)what;
@@ -27,7 +28,7 @@ static void on_fire(evutil_socket_t fd, short what, void *arg)
 
 int alarm_clock_open(struct alarm_clock *a, struct loop *l, loop_fn *fn, void *arg)
 {
-	*a = (struct alarm_clock){ .fd = -1, .at_us = INT64_MAX, .fn = fn, .arg = arg };
+	*a = (struct alarm_clock){ .loop = l, .fd = -1, .at_us = INT64_MAX, .fn = fn, .arg = arg };
 	a->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (a->fd < 0)
 		return -errno;

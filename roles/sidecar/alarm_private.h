@@ -14,6 +14,7 @@
 
 struct alarm_clock {
 	struct event event;
+	struct loop *loop;
 	int fd;
 	bool is_open;
 	int64_t at_us; /* INT64_MAX: off */

@@ -145,7 +145,7 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 	c->route = find_route(c);
 	if (!token_is_right(c))
 		return err_set(reterr, &ERR_UNAUTHORIZED, NULL, "invalid api token");
-	if (fiber_count() >= FIBER_MAX)
+	if (fiber_count_of(c->host->loop) >= FIBER_MAX)
 		return err_unavailable(reterr, 1, "too many requests are under way");
 	if (http->head.content_length > HOST_BODY_MAX)
 		return err_set(reterr, &TOO_LONG, NULL, "the body has more than %d bytes",

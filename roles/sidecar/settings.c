@@ -22,8 +22,12 @@ const struct config_key SIDECAR_OPTIONS[] = {
 	  "apps and their instances: ID=API-PORT:ADDRESS:PORT, ...; an app named again has one more instance" },
 	{ "sidecar.token_dir", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
 	  "directory with ID.api-token (an app must send it) and ID.app-token (the app is sent it); empty: no tokens" },
+	{ "sidecar.tokens", CONFIG_STRING, NULL, 0, 65536, NULL, CONFIG_SECRET,
+	  "the tokens themselves, instead of sidecar.token_dir: ID/api=TOKEN; ID/app=TOKEN; ..." },
 	{ "sidecar.secrets_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
 	  "secret store: a file with JSON, {NAME: {KEY: VALUE}}" },
+	{ "sidecar.secrets", CONFIG_STRING, NULL, 0, 65536, NULL, CONFIG_SECRET,
+	  "that JSON itself, instead of sidecar.secrets_file" },
 	{ "sidecar.crons", CONFIG_STRING, NULL, 0, 8192, NULL, 0,
 	  "cron bindings: ID/NAME=SCHEDULE; ...: @every 60s, or six fields, in UTC" },
 	{ "sidecar.scopes", CONFIG_STRING, NULL, 0, 8192, NULL, 0,
@@ -258,6 +262,18 @@ static int read_file(struct settings *s, const char *path, size_t max, struct st
 	return 0;
 }
 
+static int check_token(struct str token, const char *from, struct err *reterr)
+{
+	for (size_t i = 0; i < token.n; i++) {
+		if (token.p[i] <= ' ' || token.p[i] > '~')
+			return err_set(reterr, &ERR_INVALID, NULL,
+				       "%s is no token: printable ASCII without spaces", from);
+	}
+	return token.n > 0 ? 0
+			   : err_set(reterr, &ERR_INVALID, NULL,
+				     "%s is empty: it must hold a token", from);
+}
+
 static int read_token(struct settings *s, struct str dir, struct str id, const char *kind,
 		      struct str *ret, struct err *reterr)
 {
@@ -268,17 +284,17 @@ static int read_token(struct settings *s, struct str dir, struct str id, const c
 	if (r < 0)
 		return r;
 	*ret = str_trim(*ret);
-	for (size_t i = 0; i < ret->n; i++) {
-		if (ret->p[i] <= ' ' || ret->p[i] > '~')
-			return err_set(reterr, &ERR_INVALID, NULL,
-				       "%s is no token: printable ASCII without spaces", path.p);
-	}
-	return ret->n > 0 ? 0
-			  : err_set(reterr, &ERR_INVALID, NULL, "%s is empty: it must hold a token",
-				    path.p);
+	return check_token(*ret, path.p, reterr);
 }
 
-static int read_tokens(struct settings *s, struct str dir, struct err *reterr)
+static int set_app_token(struct settings *s, struct settings_app *app, struct str token,
+			 struct err *reterr)
+{
+	app->app_header = arena_printf(s->arena, "dapr-api-token: %.*s", STR_ARGS(token)).p;
+	return app->app_header != NULL ? 0 : err_unavailable(reterr, 1, "out of memory");
+}
+
+static int read_token_dir(struct settings *s, struct str dir, struct err *reterr)
 {
 	int r = 0;
 
@@ -289,18 +305,51 @@ static int read_tokens(struct settings *s, struct str dir, struct err *reterr)
 		if (r == 0)
 			r = read_token(s, dir, app->id, "app-token", &app_token, reterr);
 		if (r == 0)
-			app->app_header =
-				arena_printf(s->arena, "dapr-api-token: %.*s", STR_ARGS(app_token))
-					.p;
-		if (r == 0 && app->app_header == NULL)
-			r = err_unavailable(reterr, 1, "out of memory");
+			r = set_app_token(s, app, app_token, reterr);
 	}
+	return r;
+}
+
+/* text lives as long as the settings. */
+static int read_tokens(struct settings *s, struct str text, struct err *reterr)
+{
+	struct settings_rule rules[SETTINGS_RULES_MAX];
+	size_t n = 0;
+	int r = settings_parse_rules(s, "sidecar.tokens", text, rules, &n, reterr);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct settings_app *app = &s->apps[rules[i].app];
+		r = check_token(rules[i].value, "sidecar.tokens", reterr);
+		if (r == 0 && str_eq(rules[i].what, STR("api")))
+			app->api_token = rules[i].value;
+		else if (r == 0 && str_eq(rules[i].what, STR("app")))
+			r = set_app_token(s, app, rules[i].value, reterr);
+		else if (r == 0)
+			r = err_set(reterr, &ERR_INVALID, NULL,
+				    "sidecar.tokens: %.*s/%.*s: there are ID/api and ID/app",
+				    STR_ARGS(app->id), STR_ARGS(rules[i].what));
+	}
+	return r;
+}
+
+static int read_secrets(struct settings *s, const struct config *c, struct err *reterr)
+{
+	struct str path = config_str(c, "sidecar.secrets_file");
+	const char *from = "sidecar.secrets";
+	int r = 0;
+
+	s->secrets = config_str(c, "sidecar.secrets");
+	if (s->secrets.n == 0 && path.n > 0) {
+		from = path.p;
+		r = read_file(s, path.p, FILE_MAX_BYTES, &s->secrets, reterr);
+	}
+	if (r == 0 && s->secrets.n > 0 && slice_check(s->arena, s->secrets, NULL) < 0)
+		r = err_set(reterr, &ERR_INVALID, NULL, "the secret store: %s is no JSON", from);
 	return r;
 }
 
 static int read_all(struct settings *s, const struct config *c, struct err *reterr)
 {
-	struct str secrets = config_str(c, "sidecar.secrets_file");
 	int r = settings_parse_apps(s, config_str(c, "sidecar.apps"), reterr);
 
 	if (r == 0)
@@ -312,13 +361,10 @@ static int read_all(struct settings *s, const struct config *c, struct err *rete
 	if (r == 0)
 		r = check_scopes(s, reterr);
 	if (r == 0)
-		r = read_tokens(s, config_str(c, "sidecar.token_dir"), reterr);
-	if (r == 0 && secrets.n > 0)
-		r = read_file(s, secrets.p, FILE_MAX_BYTES, &s->secrets, reterr);
-	if (r == 0 && secrets.n > 0 && slice_check(s->arena, s->secrets, NULL) < 0)
-		r = err_set(reterr, &ERR_INVALID, NULL, "sidecar.secrets_file: %s is no JSON",
-			    secrets.p);
-	return r;
+		r = read_token_dir(s, config_str(c, "sidecar.token_dir"), reterr);
+	if (r == 0)
+		r = read_tokens(s, config_str(c, "sidecar.tokens"), reterr);
+	return r == 0 ? read_secrets(s, c, reterr) : r;
 }
 
 struct settings *settings_new(const struct config *c, struct err *reterr)

@@ -37,7 +37,7 @@ struct listener_rules {
 			      */
 	/* Beside what the route asks for; NULL: everybody may come this far. */
 	int (*admit)(struct app *app, const struct request *rq, struct err *reterr);
-	unsigned fibers_max; /* past that many in the process: 503 */
+	unsigned fibers_max; /* past that many of the role: 503 */
 };
 
 /* Rules and tables outlive the dispatcher; tables end with a NULL pattern. NULL when out of memory.

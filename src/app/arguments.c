@@ -11,6 +11,7 @@ enum { TOKEN_TTL_S = 3600, TOKEN_TTL_MAX_S = 366 * 24 * 3600 };
 
 const char ARGUMENTS_USAGE[] =
 	"usage: todod --role=ROLE [--config=FILE] [--KEY=VALUE ...]  run a service\n"
+	"       todod --role=all [--config=FILE|DIR] ...             all services in one process; DIR holds ROLE.conf\n"
 	"       todod --role=ROLE --describe                         its routes and keys, as JSON\n"
 	"       todod --role=ROLE --openapi                          its API, as an OpenAPI document\n"
 	"       todod --role=ROLE --check-config [--config=FILE]     every mistake, else the values in force\n"

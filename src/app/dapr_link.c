@@ -33,25 +33,34 @@ static bool is_visible(struct str s)
 	return true;
 }
 
-static int read_token(const struct config *c, const char *key, struct dapr_token *ret,
+/* text lies in ret->text, or in the configuration; from says where it is from. */
+static int keep_token(struct str text, const char *key, const char *from, struct dapr_token *ret,
 		      struct err *reterr)
 {
-	struct str path = config_str(c, key), text;
-
-	if (path.n == 0)
-		return 0;
-	ssize_t n = file_read(path.p, ret->text, sizeof(ret->text));
-	if (n < 0)
-		return err_set(reterr, &ERR_INVALID, NULL, "%s: cannot read %s: %s", key, path.p,
-			       strerror((int)-n));
-	text = str_trim((struct str){ ret->text, (size_t)n });
+	text = str_trim(text);
 	if (text.n == 0 || text.n > DAPR_TOKEN_MAX || !is_visible(text))
 		return err_set(reterr, &ERR_INVALID, NULL,
-			       "%s: %s must hold 1 to %d visible ASCII characters", key, path.p,
+			       "%s: %s must hold 1 to %d visible ASCII characters", key, from,
 			       DAPR_TOKEN_MAX);
 	memmove(ret->text, text.p, text.n);
 	ret->n = text.n;
 	return 0;
+}
+
+static int read_token(const struct config *c, const char *key, const char *file_key,
+		      struct dapr_token *ret, struct err *reterr)
+{
+	struct str path = config_str(c, file_key);
+
+	if (config_str(c, key).n > 0)
+		return keep_token(config_str(c, key), key, "it", ret, reterr);
+	if (path.n == 0)
+		return 0;
+	ssize_t n = file_read(path.p, ret->text, sizeof(ret->text));
+	if (n < 0)
+		return err_set(reterr, &ERR_INVALID, NULL, "%s: cannot read %s: %s", file_key,
+			       path.p, strerror((int)-n));
+	return keep_token((struct str){ ret->text, (size_t)n }, file_key, path.p, ret, reterr);
 }
 
 static struct str token_of(const struct dapr_token *t)
@@ -69,10 +78,10 @@ static enum sidecar_api api_of(struct str name)
 int dapr_link_open(struct dapr_link *d, struct app *app, struct err *reterr)
 {
 	const struct config *c = app_config(app);
-	int r = read_token(c, "dapr.token_file", &d->token, reterr);
+	int r = read_token(c, "dapr.token", "dapr.token_file", &d->token, reterr);
 
 	if (r == 0)
-		r = read_token(c, "dapr.app_token_file", &d->app_token, reterr);
+		r = read_token(c, "dapr.app_token", "dapr.app_token_file", &d->app_token, reterr);
 	if (r < 0)
 		return r;
 	const struct sidecar_config config = {

@@ -88,36 +88,68 @@ static void write_keys(struct json_out *o, const struct config_key *keys)
 	}
 }
 
+static void write_ports(struct json_out *o, const struct role *role, bool has_ops)
+{
+	json_key(o, STR("ports"));
+	json_begin_object(o);
+	json_key_i64(o, STR("public"), role->default_port);
+	if (has_ops)
+		json_key_i64(o, STR("ops"), role->default_port + ROLE_OPS_PORT_OFFSET);
+	if (role->needs & (NEED_DAPR | WANT_DAPR))
+		json_key_i64(o, STR("dapr"), role->default_port + ROLE_DAPR_PORT_OFFSET);
+	json_end_object(o);
+}
+
+/* has_ops: the operations listener of its process is its. */
+static void write_role(struct json_out *o, const struct role *role, bool has_ops)
+{
+	json_begin_object(o);
+	json_key_str(o, STR("name"), str_from(role->name));
+	json_key_str(o, STR("summary"), str_from(role->summary));
+	write_needs(o, role);
+	write_database_roles(o, role->database_roles);
+	write_ports(o, role, has_ops);
+	write_callbacks(o, role);
+	json_key(o, STR("routes"));
+	json_begin_array(o);
+	write_routes(o, HEALTH_ROUTES, "public");
+	write_routes(o, OPENAPI_ROUTES, "public");
+	write_routes(o, role->routes, "public");
+	if (has_ops)
+		write_routes(o, OPS_ROUTES, "ops");
+	write_routes(o, role->dapr_routes, "dapr");
+	json_end_array(o);
+	json_key(o, STR("configuration"));
+	json_begin_array(o);
+	write_keys(o, APP_OPTIONS);
+	write_keys(o, role->config);
+	json_end_array(o);
+	json_end_object(o);
+}
+
 void role_describe(const struct role *role, struct buf *out)
 {
 	struct json_out o;
 
 	json_out_init(&o, out);
+	write_role(&o, role, true);
+}
+
+void roles_describe(const char *name, const struct role *const *roles, struct buf *out)
+{
+	struct json_out o;
+
+	json_out_init(&o, out);
 	json_begin_object(&o);
-	json_key_str(&o, STR("name"), str_from(role->name));
-	json_key_str(&o, STR("summary"), str_from(role->summary));
-	write_needs(&o, role);
-	write_database_roles(&o, role->database_roles);
-	json_key(&o, STR("ports"));
-	json_begin_object(&o);
-	json_key_i64(&o, STR("public"), role->default_port);
-	json_key_i64(&o, STR("ops"), role->default_port + ROLE_OPS_PORT_OFFSET);
-	if (role->needs & (NEED_DAPR | WANT_DAPR))
-		json_key_i64(&o, STR("dapr"), role->default_port + ROLE_DAPR_PORT_OFFSET);
-	json_end_object(&o);
-	write_callbacks(&o, role);
-	json_key(&o, STR("routes"));
-	json_begin_array(&o);
-	write_routes(&o, HEALTH_ROUTES, "public");
-	write_routes(&o, OPENAPI_ROUTES, "public");
-	write_routes(&o, role->routes, "public");
-	write_routes(&o, OPS_ROUTES, "ops");
-	write_routes(&o, role->dapr_routes, "dapr");
-	json_end_array(&o);
+	json_key_str(&o, STR("name"), str_from(name));
 	json_key(&o, STR("configuration"));
 	json_begin_array(&o);
-	write_keys(&o, APP_OPTIONS);
-	write_keys(&o, role->config);
+	write_keys(&o, ALL_OPTIONS);
+	json_end_array(&o);
+	json_key(&o, STR("roles"));
+	json_begin_array(&o);
+	for (size_t i = 0; roles[i] != NULL; i++)
+		write_role(&o, roles[i], i == 0);
 	json_end_array(&o);
 	json_end_object(&o);
 }

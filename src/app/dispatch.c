@@ -262,7 +262,8 @@ static int64_t on_head(struct http_request *http, void *arg, struct err *reterr)
 		return r;
 	if (d->rules->admit != NULL && d->rules->admit(d->app, rq, reterr) < 0)
 		return -EACCES;
-	if (!(rq->route->flags & ROUTE_INLINE) && fiber_count() >= d->rules->fibers_max)
+	if (!(rq->route->flags & ROUTE_INLINE) &&
+	    fiber_count_of(app_loop(d->app)) >= d->rules->fibers_max)
 		return err_unavailable(reterr, RETRY_AFTER_OVERLOAD_S,
 				       "too many requests are under way");
 	r = check_caller(d, rq, reterr);

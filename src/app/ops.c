@@ -3,8 +3,9 @@
  * What operators and clusters ask: alive, ready, metrics, fibers. Answered from memory and without
  * a fiber, so that they answer when nothing else does. The same tables as any route's.
  */
-#include "app_private.h"
-#include "base/metrics.h"
+#include "app_life_private.h"
+
+enum { METRICS_MAX = 16 * 1024 * 1024 };
 
 static void get_livez(struct request *rq)
 {
@@ -18,15 +19,10 @@ static void get_livez(struct request *rq)
 	reply_json(rq, 200, body);
 }
 
-static void get_ready(struct request *rq)
+static void reply_ready(struct request *rq, bool is_ready)
 {
-	struct buf *body;
+	struct buf *body = is_ready ? request_buf(rq, 64) : NULL;
 
-	if (!app_is_ready(rq->app, &rq->err)) {
-		reply_problem(rq);
-		return;
-	}
-	body = request_buf(rq, 64);
 	if (body == NULL) {
 		reply_problem(rq);
 		return;
@@ -35,15 +31,26 @@ static void get_ready(struct request *rq)
 	reply_json(rq, 200, body);
 }
 
+/* The role whose port this is. */
+static void get_health(struct request *rq)
+{
+	reply_ready(rq, app_is_ready(rq->app, &rq->err));
+}
+
+static void get_readyz(struct request *rq)
+{
+	reply_ready(rq, process_is_ready(rq->app->process, &rq->err));
+}
+
 static void get_metrics(struct request *rq)
 {
-	struct buf *body = request_buf(rq, 4 * 1024 * 1024);
+	struct buf *body = request_buf(rq, METRICS_MAX);
 
 	if (body == NULL) {
 		reply_problem(rq);
 		return;
 	}
-	metrics_render(body);
+	process_render_metrics(rq->app->process, body);
 	reply_body(rq, 200, "text/plain; version=0.0.4; charset=utf-8", body);
 }
 
@@ -55,7 +62,7 @@ static void get_fibers(struct request *rq)
 		reply_problem(rq);
 		return;
 	}
-	fiber_dump(body);
+	process_dump_fibers(rq->app->process, body);
 	reply_body(rq, 200, "text/plain; charset=utf-8", body);
 }
 
@@ -79,7 +86,7 @@ const struct route HEALTH_ROUTES[] = {
 		.summary = "Whether the service is ready",
 		.flags = ROUTE_PUBLIC | ROUTE_INLINE,
 		.answers = HEALTH_ANSWERS,
-		.handler = get_ready,
+		.handler = get_health,
 	},
 	{ .pattern = NULL },
 };
@@ -101,7 +108,7 @@ const struct route OPS_ROUTES[] = {
 		.summary = "Requests are taken: what is needed is up",
 		.flags = ROUTE_PUBLIC | ROUTE_INLINE,
 		.answers = HEALTH_ANSWERS,
-		.handler = get_ready,
+		.handler = get_readyz,
 	},
 	{
 		.method = HTTP_GET,

@@ -7,6 +7,9 @@
 #include "auth/jwt.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
+
+enum { ROLES_MAX = 32 };
 
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
@@ -36,7 +39,7 @@ const struct config_key APP_OPTIONS[] = {
 	{ "ops.address", CONFIG_STRING, "127.0.0.1", 2, 45, NULL, CONFIG_REQUIRED,
 	  "numeric address of the operations listener (/livez, /readyz, /metrics, /debug/fibers)" },
 	{ "ops.port", CONFIG_I64, "-1", -1, 65535, NULL, 0,
-	  "port of the operations listener; -1 is the role's port + 100, 0 any free one" },
+	  "port of the operations listener, with --role=all the only one, chat-api's; -1 is the role's port + 100, 0 any free one" },
 
 	{ "database.url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "PostgreSQL of the service, as its narrow database role: postgresql://user:password@host:port/name" },
@@ -70,6 +73,10 @@ const struct config_key APP_OPTIONS[] = {
 	  "file with the token that is sent to the sidecar (its DAPR_API_TOKEN); empty: none" },
 	{ "dapr.app_token_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
 	  "file with the token that the sidecar must send (its APP_API_TOKEN); empty: none is asked for" },
+	{ "dapr.token", CONFIG_STRING, NULL, 0, 1024, NULL, CONFIG_SECRET,
+	  "that token itself, instead of dapr.token_file" },
+	{ "dapr.app_token", CONFIG_STRING, NULL, 0, 1024, NULL, CONFIG_SECRET,
+	  "that token itself, instead of dapr.app_token_file" },
 	{ "dapr.pubsub", CONFIG_STRING, APP_DEFAULT_PUBSUB, 1, 128, NULL, CONFIG_REQUIRED,
 	  "name of the pub/sub component" },
 	{ "dapr.state_store", CONFIG_STRING, "statestore", 1, 128, NULL, CONFIG_REQUIRED,
@@ -90,14 +97,17 @@ const struct config_key APP_OPTIONS[] = {
 	{ "audit.eraser_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "the same database as the role todod_audit_eraser, for `todod audit erase`" },
 	{ "audit.kek_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
-	  "for commands: file with the key that wraps the keys of users (services read the secret audit/kek)" },
+	  "for commands and --role=all: file with the key that wraps the keys of users (services read the secret audit/kek)" },
 	{ "audit.checkpoint_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
-	  "for `todod audit verify`: PEM file with the key of the checkpoints; its public half is enough" },
+	  "for `todod audit verify`, where its public half is enough, and --role=all: PEM file with the key of the checkpoints" },
 
 	{ "audit.replay_after", CONFIG_DURATION_MS, "1m", SECOND, 24 * 60 * MINUTE, NULL, 0,
 	  "auditor: when a dead letter that can be read is published again; then after 10 and 60 times as long" },
 	{ "recurrer.sweeper_url", CONFIG_STRING, NULL, 0, 4096, NULL, CONFIG_SECRET,
 	  "the same database as the role todod_sweeper, which finds what is due, of all users" },
+
+	{ "email.link_key_file", CONFIG_STRING, NULL, 0, 4096, NULL, 0,
+	  "for --role=all, where smtp.url is set: file with the key that links in mails are signed with (services read the secret email/link-key)" },
 
 	{ "auth.mode", CONFIG_CHOICE, "builtin", 0, 0, "builtin|jwks|secret", 0,
 	  "who issues tokens: todod itself, a JWKS issuer, or old clients that share a secret (HS256)" },
@@ -115,11 +125,30 @@ const struct config_key APP_OPTIONS[] = {
 };
 /* clang-format on */
 
+const struct config_key ALL_OPTIONS[] = {
+	{ "all.port", CONFIG_I64, "8000", 1, 65000, NULL, 0,
+	  "port of chat-api; those of the other roles, and of operations, callbacks and sidecar, are as far from it as by default" },
+	{ .name = NULL },
+};
+
 struct config *options_new(const struct role *role)
 {
 	const struct config_key *tables[] = { APP_OPTIONS, role != NULL ? role->config : NULL };
 
 	return config_new(tables, tables[1] != NULL ? 2 : 1);
+}
+
+struct config *options_new_all(const struct role *const *roles)
+{
+	const struct config_key *tables[ROLES_MAX + 2] = { APP_OPTIONS, ALL_OPTIONS };
+	size_t n = 2;
+
+	for (size_t i = 0; roles[i] != NULL; i++) {
+		assert(i < ROLES_MAX);
+		if (roles[i]->config != NULL)
+			tables[n++] = roles[i]->config;
+	}
+	return config_new(tables, n);
 }
 
 static const struct {
@@ -161,7 +190,7 @@ static int check_dapr(const struct config *c, const struct role *role, struct bu
 		n++;
 	}
 	if (has_url && config_str(c, "dapr.app_token_file").n == 0 &&
-	    !is_loopback(config_str(c, "dapr.address"))) {
+	    config_str(c, "dapr.app_token").n == 0 && !is_loopback(config_str(c, "dapr.address"))) {
 		buf_printf(out, "dapr.app_token_file: must be set when dapr.address is not "
 				"loopback: others than the sidecar could call it\n");
 		n++;

@@ -310,19 +310,12 @@ static void mistake_unknown(struct config *c, const char *place, struct str show
  * Sources
  */
 
-/* How many mistakes this made. */
-static int set_entry(struct config *c, struct entry *e, enum spelling spelling, struct str value,
-		     const char *place)
+/* Of the value, which has been read. How many mistakes this made. */
+static int keep_value(struct config *c, struct entry *e, struct str value, int64_t number,
+		      const char *place)
 {
-	const char *wrong;
-	int64_t number;
-	char *text;
+	char *text = malloc(value.n + 1);
 
-	if (config_value_parse(e->key, value, &number, &wrong) < 0) {
-		mistake_value(c, e->key, spelling, value, place, wrong);
-		return 1;
-	}
-	text = malloc(value.n + 1);
 	if (!text) {
 		mistake_plain(c, place, str_from(e->key->name), "out of memory");
 		return 1;
@@ -335,6 +328,19 @@ static int set_entry(struct config *c, struct entry *e, enum spelling spelling, 
 	e->number = number;
 	snprintf(e->place, sizeof(e->place), "%s", place);
 	return 0;
+}
+
+/* How many mistakes this made. */
+static int set_entry(struct config *c, struct entry *e, enum spelling spelling, struct str value,
+		     const char *place)
+{
+	const char *wrong;
+	int64_t number;
+
+	if (config_value_parse(e->key, value, &number, &wrong) == 0)
+		return keep_value(c, e, value, number, place);
+	mistake_value(c, e->key, spelling, value, place, wrong);
+	return 1;
 }
 
 static int read_line(struct config *c, struct str line, const char *place)
@@ -459,6 +465,25 @@ int config_set(struct config *c, struct str name, struct str value, const char *
 		return 1;
 	}
 	return set_entry(c, e, is_flag ? SPELLING_FLAG : SPELLING_FILE, value, place);
+}
+
+void config_take(struct config *c, const struct config *from)
+{
+	for (size_t i = 0; i < from->n_entries; i++) {
+		const struct entry *theirs = &from->entries[i];
+		struct entry *mine = find_entry(c, str_from(theirs->key->name));
+
+		if (mine && theirs->text)
+			keep_value(c, mine, str_from(theirs->text), theirs->number, theirs->place);
+	}
+}
+
+const char *config_place(const struct config *c, const char *name)
+{
+	const struct entry *e = find_entry(c, str_from(name));
+
+	assert(e);
+	return e->text ? e->place : NULL;
 }
 
 static void mistake_required(struct config *c, const struct config_key *key)

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/scope.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -24,15 +25,12 @@ enum {
 	LINE_BYTES_MAX = 8192,
 	PENDING_BYTES_MAX = 65536,
 	WRITE_BYTES_MAX = 4096, /* PIPE_BUF */
-	ROLE_SIZE = 32,
-	TS_SIZE = 28, /* 2026-11-21T12:00:00.123456Z */
+	TS_SIZE = 28,		/* 2026-11-21T12:00:00.123456Z */
 	TS_SECOND_SIZE = 19,
 };
 
 static struct {
-	enum log_level level;
 	int fd;
-	char role[ROLE_SIZE];
 	const struct log_context *context;
 	struct buf line;
 	struct buf pending;
@@ -40,22 +38,24 @@ static struct {
 	uint64_t dropped_untold;    /* since the last line that told */
 	int64_t ts_second;	    /* the second that ts holds */
 	char ts[TIME_RFC3339_SIZE]; /* without a fraction */
-} logger = { .level = _LOG_LEVEL_MAX, .fd = -1, .ts_second = INT64_MIN };
+} logger = { .fd = -1, .ts_second = INT64_MIN };
 
 static const char *const level_names[_LOG_LEVEL_MAX] = { "debug", "info", "warn", "error" };
 
 void log_init(enum log_level level, const char *role, int fd)
 {
+	struct scope *s = scope_current();
+
 	log_flush();
 	buf_done(&logger.line);
 	buf_done(&logger.pending);
 	buf_init(&logger.line, LINE_BYTES_MAX);
 	buf_init(&logger.pending, PENDING_BYTES_MAX);
-	logger.level = level;
 	logger.fd = fd;
 	logger.dropped = 0;
 	logger.dropped_untold = 0;
-	snprintf(logger.role, sizeof(logger.role), "%s", role);
+	s->level = level;
+	snprintf(s->role, sizeof(s->role), "%s", role);
 }
 
 int log_level_parse(struct str name, enum log_level *ret_level)
@@ -70,7 +70,7 @@ int log_level_parse(struct str name, enum log_level *ret_level)
 
 bool log_enabled(enum log_level level)
 {
-	return level >= logger.level;
+	return level >= scope_current()->level;
 }
 
 const struct log_context *log_context_swap(const struct log_context *ctx)
@@ -211,7 +211,7 @@ static int make_line(enum log_level level, const char *msg, const struct log_fie
 	json_begin_object(&o);
 	put_ts(&o);
 	json_key_str(&o, STR("level"), str_from(level_names[level]));
-	json_key_str(&o, STR("role"), str_from(logger.role));
+	json_key_str(&o, STR("role"), str_from(scope_current()->role));
 	json_key_str(&o, STR("msg"), cut(str_from(msg), max));
 	if (ctx && ctx->correlation_id[0] != '\0')
 		json_key_str(&o, STR("correlation_id"), str_from(ctx->correlation_id));

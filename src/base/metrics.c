@@ -6,11 +6,12 @@
  * they are shown in: the format wants all lines of a family together. Series are also reachable by
  * a hash of family and labels, because a route asks for "its" counter with a status code it has not
  * seen before. All memory is of this module and lives until metrics_done; nobody may use a series
- * after that.
+ * after that. A registry belongs to a scope, and is made when something of it is first asked for.
  */
 #include "base/metrics.h"
 
 #include "base/hash.h"
+#include "base/scope.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -55,38 +56,48 @@ struct collector {
 	void *arg;
 };
 
-static struct {
+struct metrics {
 	struct family *first, *last;
 	struct metric *slots[HASH_SLOTS];
 	size_t n_series;
 	struct collector collectors[COLLECTORS_MAX];
 	size_t n_collectors;
-} registry;
+};
 
 /* What callers get when there is no room: it counts, and nobody sees it. */
 static struct histogram spare_histogram;
 static struct metric spare = { .histogram = &spare_histogram };
 
-static struct family *find_family(const struct metric_family *spec)
+/* Of the current scope; NULL when out of memory. */
+static struct metrics *registry(void)
 {
-	for (struct family *f = registry.first; f; f = f->next)
+	struct scope *s = scope_current();
+
+	if (!s->metrics)
+		s->metrics = calloc(1, sizeof(*s->metrics));
+	return s->metrics;
+}
+
+static struct family *find_family(const struct metrics *r, const struct metric_family *spec)
+{
+	for (struct family *f = r->first; f; f = f->next)
 		if (f->spec == spec || strcmp(f->spec->name, spec->name) == 0)
 			return f;
 	return NULL;
 }
 
-static struct family *add_family(const struct metric_family *spec)
+static struct family *add_family(struct metrics *r, const struct metric_family *spec)
 {
 	struct family *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
 	f->spec = spec;
-	if (registry.last)
-		registry.last->next = f;
+	if (r->last)
+		r->last->next = f;
 	else
-		registry.first = f;
-	registry.last = f;
+		r->first = f;
+	r->last = f;
 	return f;
 }
 
@@ -110,23 +121,24 @@ static struct metric *new_series(const struct metric_family *spec, const char *l
 	return m;
 }
 
-static struct metric **find_slot(const struct metric_family *spec, const char *labels)
+static struct metric **find_slot(struct metrics *r, const struct metric_family *spec,
+				 const char *labels)
 {
 	uint64_t hash = hash_stable64(str_from(labels)) ^ hash_stable64(str_from(spec->name));
 
-	return &registry.slots[hash % HASH_SLOTS];
+	return &r->slots[hash % HASH_SLOTS];
 }
 
-static struct metric *add_series(const struct metric_family *spec, const char *labels,
-				 struct metric **slot)
+static struct metric *add_series(struct metrics *r, const struct metric_family *spec,
+				 const char *labels, struct metric **slot)
 {
-	struct family *f = find_family(spec);
+	struct family *f = find_family(r, spec);
 	struct metric *m;
 
-	if (registry.n_series == SERIES_MAX)
+	if (r->n_series == SERIES_MAX)
 		return NULL;
 	if (!f)
-		f = add_family(spec);
+		f = add_family(r, spec);
 	if (!f)
 		return NULL;
 	assert(f->spec->type ==
@@ -141,19 +153,22 @@ static struct metric *add_series(const struct metric_family *spec, const char *l
 	f->last = m;
 	m->next_in_slot = *slot;
 	*slot = m;
-	registry.n_series++;
+	r->n_series++;
 	return m;
 }
 
 struct metric *metric_get(const struct metric_family *family, const char *labels)
 {
-	struct metric **slot = find_slot(family, labels);
-	struct metric *m;
+	struct metrics *r = registry();
+	struct metric **slot, *m;
 
+	if (!r)
+		return &spare;
+	slot = find_slot(r, family, labels);
 	for (m = *slot; m; m = m->next_in_slot)
 		if (strcmp(m->family->name, family->name) == 0 && strcmp(m->labels, labels) == 0)
 			return m;
-	m = add_series(family, labels, slot);
+	m = add_series(r, family, labels, slot);
 	return m ? m : &spare;
 }
 
@@ -190,23 +205,29 @@ double metric_value(const struct metric *m)
 
 int metric_on_collect(metric_collect_fn *fn, void *arg)
 {
-	if (registry.n_collectors == COLLECTORS_MAX)
+	struct metrics *r = registry();
+
+	if (!r || r->n_collectors == COLLECTORS_MAX)
 		return -ENOSPC;
-	registry.collectors[registry.n_collectors++] = (struct collector){ fn, arg };
+	r->collectors[r->n_collectors++] = (struct collector){ fn, arg };
 	return 0;
 }
 
 void metric_off_collect(metric_collect_fn *fn, void *arg)
 {
-	struct collector *c = registry.collectors;
+	struct metrics *r = scope_current()->metrics;
+	struct collector *c;
 	size_t i = 0;
 
-	while (i < registry.n_collectors && (c[i].fn != fn || c[i].arg != arg))
-		i++;
-	if (i == registry.n_collectors)
+	if (!r)
 		return;
-	registry.n_collectors--;
-	memmove(&c[i], &c[i + 1], (registry.n_collectors - i) * sizeof(*c));
+	c = r->collectors;
+	while (i < r->n_collectors && (c[i].fn != fn || c[i].arg != arg))
+		i++;
+	if (i == r->n_collectors)
+		return;
+	r->n_collectors--;
+	memmove(&c[i], &c[i + 1], (r->n_collectors - i) * sizeof(*c));
 }
 
 /* The shortest text that reads back as the same number. */
@@ -239,16 +260,25 @@ static void put_help(struct buf *out, const char *help)
 			buf_append_char(out, *help);
 }
 
-/* name_suffix{labels,le="..."} and a space; braces only when there is something in them. */
-static void put_name(struct buf *out, const struct metric *m, const char *suffix, const char *le)
-{
-	bool has_labels = m->labels[0] != '\0';
+/* A series as it is shown: role is another label of it, or "". */
+struct line {
+	const struct metric *m;
+	const char *role;
+};
 
-	buf_append_str(out, str_from(m->family->name));
+/* name_suffix{role="...",labels,le="..."} and a space; braces only when there is something in them.
+ */
+static void put_name(struct buf *out, const struct line *l, const char *suffix, const char *le)
+{
+	bool has_role = l->role[0] != '\0', has_labels = l->m->labels[0] != '\0';
+
+	buf_append_str(out, str_from(l->m->family->name));
 	buf_append_str(out, str_from(suffix));
-	if (has_labels || le) {
+	if (has_role || has_labels || le) {
 		buf_append_char(out, '{');
-		buf_append_str(out, str_from(m->labels));
+		if (has_role)
+			buf_printf(out, "role=\"%s\"%s", l->role, has_labels || le ? "," : "");
+		buf_append_str(out, str_from(l->m->labels));
 		if (le)
 			buf_printf(out, "%sle=\"%s\"", has_labels ? "," : "", le);
 		buf_append_char(out, '}');
@@ -256,31 +286,34 @@ static void put_name(struct buf *out, const struct metric *m, const char *suffix
 	buf_append_char(out, ' ');
 }
 
-static void put_histogram(struct buf *out, const struct metric *m)
+static void put_histogram(struct buf *out, const struct line *l)
 {
+	const struct metric *m = l->m;
 	uint64_t below = 0;
 
 	for (size_t i = 0; i < BOUNDS; i++) {
 		below += m->histogram->counts[i];
-		put_name(out, m, "_bucket", bound_names[i]);
+		put_name(out, l, "_bucket", bound_names[i]);
 		buf_printf(out, "%" PRIu64 "\n", below);
 	}
-	put_name(out, m, "_bucket", "+Inf");
+	put_name(out, l, "_bucket", "+Inf");
 	buf_printf(out, "%" PRIu64 "\n", m->count);
-	put_name(out, m, "_sum", NULL);
+	put_name(out, l, "_sum", NULL);
 	put_double(out, m->histogram->sum);
 	buf_append_char(out, '\n');
-	put_name(out, m, "_count", NULL);
+	put_name(out, l, "_count", NULL);
 	buf_printf(out, "%" PRIu64 "\n", m->count);
 }
 
-static void put_series(struct buf *out, const struct metric *m)
+static void put_series(struct buf *out, const struct metric *m, const char *role)
 {
+	const struct line l = { m, role };
+
 	if (m->type == METRIC_HISTOGRAM) {
-		put_histogram(out, m);
+		put_histogram(out, &l);
 		return;
 	}
-	put_name(out, m, "", NULL);
+	put_name(out, &l, "", NULL);
 	if (m->type == METRIC_GAUGE)
 		put_double(out, m->value);
 	else
@@ -288,19 +321,70 @@ static void put_series(struct buf *out, const struct metric *m)
 	buf_append_char(out, '\n');
 }
 
-void metrics_render(struct buf *out)
+static void put_head(struct buf *out, const struct metric_family *spec)
 {
 	static const char *const type_names[] = { "counter", "gauge", "histogram" };
 
-	for (size_t i = 0; i < registry.n_collectors; i++)
-		registry.collectors[i].fn(registry.collectors[i].arg);
-	for (const struct family *f = registry.first; f; f = f->next) {
-		buf_printf(out, "# HELP %s ", f->spec->name);
-		put_help(out, f->spec->help);
-		buf_printf(out, "\n# TYPE %s %s\n", f->spec->name, type_names[f->spec->type]);
-		for (const struct metric *m = f->first; m; m = m->next_in_family)
-			put_series(out, m);
+	buf_printf(out, "# HELP %s ", spec->name);
+	put_help(out, spec->help);
+	buf_printf(out, "\n# TYPE %s %s\n", spec->name, type_names[spec->type]);
+}
+
+static void put_family(struct buf *out, const struct family *f, const char *role)
+{
+	for (const struct metric *m = f ? f->first : NULL; m; m = m->next_in_family)
+		put_series(out, m, role);
+}
+
+static void collect(const struct metrics *r)
+{
+	for (size_t i = 0; r && i < r->n_collectors; i++)
+		r->collectors[i].fn(r->collectors[i].arg);
+}
+
+void metrics_render(struct buf *out)
+{
+	const struct metrics *r = scope_current()->metrics;
+
+	collect(r);
+	for (const struct family *f = r ? r->first : NULL; f; f = f->next) {
+		put_head(out, f->spec);
+		put_family(out, f, "");
 	}
+}
+
+static bool is_in_one_of(struct scope *const *scopes, size_t n, const struct family *f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (scopes[i]->metrics && find_family(scopes[i]->metrics, f->spec))
+			return true;
+	return false;
+}
+
+/* The families that are in the first of the scopes that have them. */
+static void put_first_of(struct buf *out, struct scope *const *scopes, size_t n, size_t first)
+{
+	const struct metrics *r = scopes[first]->metrics;
+
+	for (const struct family *f = r ? r->first : NULL; f; f = f->next) {
+		if (is_in_one_of(scopes, first, f))
+			continue;
+		put_head(out, f->spec);
+		for (size_t i = first; i < n; i++)
+			if (scopes[i]->metrics)
+				put_family(out, find_family(scopes[i]->metrics, f->spec),
+					   scopes[i]->role);
+	}
+}
+
+void metrics_render_all(struct scope *const *scopes, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		SCOPE_ENTER(scopes[i]);
+		collect(scopes[i]->metrics);
+	}
+	for (size_t i = 0; i < n; i++)
+		put_first_of(out, scopes, n, i);
 }
 
 static void free_family(struct family *f)
@@ -317,11 +401,13 @@ static void free_family(struct family *f)
 
 void metrics_done(void)
 {
+	struct scope *s = scope_current();
 	struct family *next;
 
-	for (struct family *f = registry.first; f; f = next) {
+	for (struct family *f = s->metrics ? s->metrics->first : NULL; f; f = next) {
 		next = f->next;
 		free_family(f);
 	}
-	memset(&registry, 0, sizeof(registry));
+	free(s->metrics);
+	s->metrics = NULL;
 }

@@ -14,6 +14,7 @@
 #include "loop/fiber.h"
 
 #include "loop/timer.h"
+#include "loop_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -179,6 +180,7 @@ static void recycle(struct fiber *f)
 	f->prev->next = f->next;
 	f->next->prev = f->prev;
 	n_live--;
+	loop_count_fiber(f->loop, -1);
 	timer_done(&f->deadline);
 	loop_undefer(f->loop, &f->resume); /* a fiber may have cancelled itself */
 	if (n_pool == FIBER_IDLE_STACKS_MAX) {
@@ -228,7 +230,7 @@ int fiber_spawn(struct loop *l, const char *name, fiber_fn *fn, void *arg,
 {
 	struct fiber *f;
 
-	if (n_live == FIBER_MAX)
+	if (loop_fibers(l) == FIBER_MAX)
 		return -EAGAIN;
 	f = take();
 	if (!f)
@@ -248,6 +250,7 @@ int fiber_spawn(struct loop *l, const char *name, fiber_fn *fn, void *arg,
 	f->prev = live.prev;
 	f->prev->next = live.prev = f;
 	n_live++;
+	loop_count_fiber(l, 1);
 	loop_defer(l, &f->resume);
 	if (ret_fiber)
 		*ret_fiber = f;
@@ -271,9 +274,21 @@ bool fiber_is_cancelled(const struct fiber *f)
 	return f->cancelled;
 }
 
+unsigned fiber_count_of(const struct loop *l)
+{
+	return loop_fibers(l);
+}
+
 unsigned fiber_count(void)
 {
 	return n_live;
+}
+
+void fiber_cancel_all_of(const struct loop *l)
+{
+	for (struct fiber *f = live.next; f != &live; f = f->next)
+		if (f->loop == l)
+			fiber_cancel(f);
 }
 
 void fiber_cancel_all(void)
@@ -349,10 +364,13 @@ FIBER int fiber_sleep(int64_t ms)
 	return r == -ETIME ? 0 : r;
 }
 
-void fiber_dump(struct buf *out)
+void fiber_dump(const struct loop *l, struct buf *out)
 {
-	for (const struct fiber *f = live.next; f != &live; f = f->next)
+	for (const struct fiber *f = live.next; f != &live; f = f->next) {
+		if (f->loop != l)
+			continue;
 		buf_printf(out, "%s\t%s\t%lld ms%s\n", f->name, f == current ? "running" : f->what,
 			   (long long)(loop_now_ms(f->loop) - f->since_ms),
 			   f->cancelled ? "\tcancelled" : "");
+	}
 }

@@ -7,8 +7,10 @@
  * never fails. A turn runs at most DEFERRED_PER_TURN of them: work that keeps deferring itself
  * cannot starve the sockets. Whoever frees a struct with a task in it takes the task off the queue
  * first.
+ *
+ * Loops that turn together share an engine, and each has a queue of its own.
  */
-#include "loop/loop.h"
+#include "loop_private.h"
 
 #include "base/log.h"
 #include "base/time.h"
@@ -24,18 +26,27 @@ enum { DEFERRED_PER_TURN = 4096, SIGNALS_MAX = 8 };
 
 struct signal_handler {
 	struct event *event;
+	struct loop *loop;
 	loop_fn *fn;
 	void *arg;
 };
 
-struct loop {
+struct engine {
 	struct event_base *base;
-	struct loop_task queue; /* the ring's head; holds no call */
+	struct loop *loops; /* at least one */
 	struct signal_handler signals[SIGNALS_MAX];
 	unsigned n_signals;
 	int64_t now_ms;
 	bool now_is_known; /* in this turn */
 	bool stop;
+};
+
+struct loop {
+	struct engine *engine;
+	struct scope *scope;
+	struct loop *next;	/* of the same engine, in the order in which they were made */
+	struct loop_task queue; /* the ring's head; holds no call */
+	unsigned n_fibers;
 };
 
 /* One thread, so libevent needs no locks. */
@@ -51,48 +62,104 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-struct loop *loop_new(void)
+static struct loop *add_loop(struct engine *e, struct scope *scope)
 {
+	struct loop **last = &e->loops;
 	struct loop *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->base = base_new();
-	if (!l->base) {
-		free(l);
+	l->engine = e;
+	l->scope = scope;
+	l->queue.next = l->queue.prev = &l->queue;
+	while (*last)
+		last = &(*last)->next;
+	*last = l;
+	return l;
+}
+
+static void engine_free(struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_signals; i++)
+		event_free(e->signals[i].event);
+	if (e->base)
+		event_base_free(e->base);
+	free(e);
+}
+
+struct loop *loop_new(void)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct loop *l = NULL;
+
+	if (!e)
+		return NULL;
+	e->base = base_new();
+	if (e->base)
+		l = add_loop(e, NULL);
+	if (!l) {
+		engine_free(e);
 		return NULL;
 	}
-	l->queue.next = l->queue.prev = &l->queue;
 	/* A peer that went away shows as EPIPE where the write was tried, never as a dead process.
 	 */
 	signal(SIGPIPE, SIG_IGN);
 	return l;
 }
 
+struct loop *loop_new_beside(struct loop *l, struct scope *scope)
+{
+	return add_loop(l->engine, scope);
+}
+
 void loop_free(struct loop *l)
 {
+	struct loop **at;
+
 	if (!l)
 		return;
-	assert(l->queue.next == &l->queue);
-	for (unsigned i = 0; i < l->n_signals; i++)
-		event_free(l->signals[i].event);
-	event_base_free(l->base);
+	assert(l->queue.next == &l->queue && l->n_fibers == 0);
+	for (at = &l->engine->loops; *at != l;)
+		at = &(*at)->next;
+	*at = l->next;
+	if (!l->engine->loops)
+		engine_free(l->engine);
 	free(l);
 }
 
 struct event_base *loop_base(struct loop *l)
 {
-	return l->base;
+	return l->engine->base;
 }
 
-static bool has_deferred(const struct loop *l)
+struct scope *loop_scope(const struct loop *l)
 {
-	return l->queue.next != &l->queue;
+	return l->scope;
+}
+
+unsigned loop_fibers(const struct loop *l)
+{
+	return l->n_fibers;
+}
+
+void loop_count_fiber(struct loop *l, int change)
+{
+	l->n_fibers += (unsigned)change;
+}
+
+static bool has_deferred(const struct engine *e)
+{
+	for (const struct loop *l = e->loops; l; l = l->next)
+		if (l->queue.next != &l->queue)
+			return true;
+	return false;
 }
 
 static void run_deferred(struct loop *l)
 {
-	for (int n = 0; n < DEFERRED_PER_TURN && has_deferred(l); n++) {
+	LOOP_ENTER(l);
+
+	for (int n = 0; n < DEFERRED_PER_TURN && l->queue.next != &l->queue; n++) {
 		struct loop_task *t = l->queue.next;
 
 		loop_undefer(l, t);
@@ -100,37 +167,48 @@ static void run_deferred(struct loop *l)
 	}
 }
 
+static int turn(struct engine *e)
+{
+	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+
+	if (has_deferred(e))
+		flags |= EVLOOP_NONBLOCK;
+	e->now_is_known = false;
+	if (event_base_loop(e->base, flags) < 0)
+		return -EIO;
+	for (struct loop *l = e->loops; l; l = l->next)
+		run_deferred(l);
+	log_flush();
+	return 0;
+}
+
 int loop_run(struct loop *l)
 {
-	l->stop = false;
-	while (!l->stop) {
-		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+	struct engine *e = l->engine;
+	int r = 0;
 
-		if (has_deferred(l))
-			flags |= EVLOOP_NONBLOCK;
-		l->now_is_known = false;
-		if (event_base_loop(l->base, flags) < 0)
-			return -EIO;
-		run_deferred(l);
-		log_flush();
-	}
-	return 0;
+	e->stop = false;
+	while (r == 0 && !e->stop)
+		r = turn(e);
+	return r;
 }
 
 void loop_stop(struct loop *l)
 {
-	l->stop = true;
+	l->engine->stop = true;
 	/* Also ends a wait that has begun already, when called from a signal's callback. */
-	event_base_loopbreak(l->base);
+	event_base_loopbreak(l->engine->base);
 }
 
 int64_t loop_now_ms(struct loop *l)
 {
-	if (!l->now_is_known) {
-		l->now_ms = time_monotonic_ms();
-		l->now_is_known = true;
+	struct engine *e = l->engine;
+
+	if (!e->now_is_known) {
+		e->now_ms = time_monotonic_ms();
+		e->now_is_known = true;
 	}
-	return l->now_ms;
+	return e->now_ms;
 }
 
 void loop_task_init(struct loop_task *t, loop_fn *fn, void *arg)
@@ -161,6 +239,7 @@ void loop_undefer(struct loop *l, struct loop_task *t)
 static void on_signal(evutil_socket_t signal_number, short what, void *arg)
 {
 	struct signal_handler *h = arg;
+	LOOP_ENTER(h->loop);
 
 	(void)signal_number;
 	(void)what;
@@ -169,19 +248,21 @@ static void on_signal(evutil_socket_t signal_number, short what, void *arg)
 
 int loop_on_signal(struct loop *l, int signal_number, loop_fn *fn, void *arg)
 {
-	struct signal_handler *h = &l->signals[l->n_signals];
+	struct engine *e = l->engine;
+	struct signal_handler *h = &e->signals[e->n_signals];
 
-	if (l->n_signals == SIGNALS_MAX)
+	if (e->n_signals == SIGNALS_MAX)
 		return -EIO;
+	h->loop = l;
 	h->fn = fn;
 	h->arg = arg;
-	h->event = evsignal_new(l->base, signal_number, on_signal, h);
+	h->event = evsignal_new(e->base, signal_number, on_signal, h);
 	if (!h->event)
 		return -EIO;
 	if (event_add(h->event, NULL) < 0) {
 		event_free(h->event);
 		return -EIO;
 	}
-	l->n_signals++;
+	e->n_signals++;
 	return 0;
 }

@@ -12,6 +12,7 @@
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct timer *t = arg;
+	LOOP_ENTER(t->loop);
 
 	(void)fd;
 	(void)what;

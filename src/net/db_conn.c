@@ -262,6 +262,7 @@ static void pump(struct db_conn *c, short what)
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct db_conn *c = arg;
+	LOOP_ENTER(c->db->config.loop);
 
 	(void)fd;
 	if (c->state == DB_CONN_CONNECTING)

@@ -264,6 +264,39 @@ int db_conninfo_check(const char *url, struct err *reterr)
 	return r;
 }
 
+/* As libpq reads it in key=value pairs. */
+static void put_quoted(struct buf *out, const char *keyword, const char *value)
+{
+	buf_printf(out, "%s='", keyword);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			buf_append_char(out, '\\');
+		buf_append_char(out, *value);
+	}
+	buf_append_str(out, STR("'"));
+}
+
+int db_url_as(const char *url, const char *user, struct buf *out, struct err *reterr)
+{
+	PQconninfoOption *options = NULL;
+	int r = parse(url, &options, reterr);
+
+	if (r == 0)
+		put_quoted(out, "user", user);
+	for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+		if (!o->val || !*o->val || strcmp(o->keyword, "user") == 0)
+			continue;
+		buf_append_char(out, ' ');
+		put_quoted(out, o->keyword, o->val);
+	}
+	PQconninfoFree(options);
+	if (r == 0 && buf_status(out) < 0)
+		r = -ENOMEM;
+	if (r == -ENOMEM)
+		err_unavailable(reterr, 1, "out of memory");
+	return r;
+}
+
 int db_conninfo_new(const struct db_config *config, struct db_conninfo **ret, struct err *reterr)
 {
 	PQconninfoOption *options = NULL;

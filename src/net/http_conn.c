@@ -466,14 +466,18 @@ static void on_work(void *arg)
 
 static void on_read(struct bufferevent *bev, void *arg)
 {
+	struct http_conn *c = arg;
+	LOOP_ENTER(c->server->config.loop);
+
 	(void)bev;
-	process(arg);
+	process(c);
 }
 
 /* Bytes waited for the client, and it has taken enough of them. */
 static void on_write(struct bufferevent *bev, void *arg)
 {
 	struct http_conn *c = arg;
+	LOOP_ENTER(c->server->config.loop);
 
 	(void)bev;
 	if (c->state == HTTP_CONN_FLUSHING && http_conn_unsent(c) == 0) {
@@ -494,6 +498,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct http_conn *c = arg;
+	LOOP_ENTER(c->server->config.loop);
 
 	(void)bev;
 	if (!(what & BEV_EVENT_EOF) || !is_answering(c)) {

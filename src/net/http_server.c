@@ -95,6 +95,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		      int length, void *arg)
 {
 	struct http_server *s = arg;
+	LOOP_ENTER(s->config.loop);
 
 	(void)listener;
 	(void)length;
@@ -135,6 +136,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	struct http_server *s = arg;
 	struct pollfd p = { .fd = evconnlistener_get_fd(listener), .events = POLLIN };
+	LOOP_ENTER(s->config.loop);
 
 	/* Linux looks for a descriptor before it looks for a connection: maybe nobody is waiting.
 	 */

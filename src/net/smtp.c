@@ -272,6 +272,7 @@ static void watch(struct smtp_sending *m);
 static void on_socket(evutil_socket_t fd, short events, void *arg)
 {
 	struct smtp_sending *m = arg;
+	LOOP_ENTER(m->smtp->config.loop);
 
 	(void)fd;
 	(void)events;

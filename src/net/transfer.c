@@ -77,9 +77,12 @@ static void drive(struct transfer_pool *p, curl_socket_t fd, int what)
 
 static void on_socket(evutil_socket_t fd, short events, void *arg)
 {
+	struct transfer_pool *p = ((const struct watch *)arg)->pool;
 	int what = (events & EV_READ ? CURL_CSELECT_IN : 0) |
 		   (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	drive(((const struct watch *)arg)->pool, fd, what);
+	LOOP_ENTER(p->loop);
+
+	drive(p, fd, what);
 }
 
 static void on_timer(void *arg)

@@ -25,12 +25,18 @@ static const struct db_statement FACTS = {
 	"AND n.occurrence = d.occurrence + 1 WHERE d.user_id = $1 AND d.id = $2)",
 	3,
 };
+/* Each word of what became of a reminder is a version of its task. */
+#define OUTCOMES_OF_X                                                                           \
+	"(SELECT coalesce(sum(r.retry_count + (r.status = 3)::int), 0) FROM todod.reminders r " \
+	"WHERE r.user_id = x.user_id AND r.task_id = x.id) "
+
 /* Nobody but recurrer wrote it, and the task does not stand for it any more. */
 static const struct db_statement SURPLUS = {
 	"recurring_surplus",
 	"SELECT " TASK_COLUMNS " FROM (SELECT x.* FROM todod.tasks x JOIN todod.tasks d "
 	"ON d.user_id = x.user_id AND d.id = x.parent_task_id WHERE x.user_id = $1 "
-	"AND x.parent_task_id = $2 AND x.version = 1 AND NOT x.completed "
+	"AND x.parent_task_id = $2 AND NOT x.completed "
+	"AND x.version = 1 + " OUTCOMES_OF_X
 	"AND NOT coalesce(d.completed AND d.series_id = x.series_id, false) "
 	"ORDER BY x.id DESC LIMIT 1) t" REMINDERS_OF_TASK,
 	2,

@@ -13,7 +13,7 @@
 
 const struct db_statement TASK_GET = {
 	"task_get",
-	"SELECT " TASK_COLUMNS " FROM todod.tasks t" REMINDERS_OF_TASK
+	"SELECT " TASK_COLUMNS ", now() FROM todod.tasks t" REMINDERS_OF_TASK
 	" WHERE t.user_id = $1 AND t.id = $2",
 	2,
 };
@@ -22,6 +22,7 @@ static const struct db_statement KNOWN_TAGS = {
 	"SELECT key, name FROM todod.tags WHERE user_id = $1 AND key = ANY($2)",
 	2,
 };
+static const struct db_statement CLOCK = { "task_clock", "SELECT now()", 0 };
 static const struct db_statement NEXT_ID_BLOCK = { "task_id_block",
 						   "SELECT nextval('todod.task_id_blocks')", 0 };
 
@@ -30,7 +31,7 @@ struct reading {
 	struct db_param task[2], key[IDEMPOTENCY_LOOKUP_PARAMS], preferences[1], tags[2];
 	struct db_query queries[DB_SEGMENT_MAX];
 	struct db_result *results[DB_SEGMENT_MAX];
-	int n, at_task, at_key, at_preferences, at_tags;
+	int n, at_task, at_key, at_preferences, at_clock, at_tags;
 };
 
 static int ask(struct reading *r, const struct db_statement *s, const struct db_param *params)
@@ -54,7 +55,7 @@ static int keys_param(struct arena *arena, const struct tag_name *tags, size_t n
 static int prepare(struct reading *r, struct arena *arena, const struct task_question *q)
 {
 	r->n = 0;
-	r->at_task = r->at_key = r->at_preferences = r->at_tags = -1;
+	r->at_task = r->at_key = r->at_preferences = r->at_clock = r->at_tags = -1;
 	if (q->task_id) {
 		r->task[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
 		r->task[1] = (struct db_param)DB_PARAM_I64(q->task_id);
@@ -68,6 +69,8 @@ static int prepare(struct reading *r, struct arena *arena, const struct task_que
 		r->preferences[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
 		r->at_preferences = ask(r, &PREFERENCES_GET, r->preferences);
 	}
+	if (q->wants_preferences && !q->task_id) /* the task says it too */
+		r->at_clock = ask(r, &CLOCK, NULL);
 	if (q->n_tags) {
 		r->tags[0] = (struct db_param)DB_PARAM_TEXT(q->user_id);
 		r->at_tags = ask(r, &KNOWN_TAGS, r->tags);
@@ -102,6 +105,7 @@ static int read_task(struct arena *arena, const struct db_result *r, struct str 
 	if (e == 0 && n == 1) {
 		ret->found = true;
 		ret->task = tasks[0];
+		ret->now_us = db_time(r, 0, TASK_COLUMNS_END);
 	}
 	return e;
 }
@@ -119,6 +123,8 @@ static int read_answers(const struct reading *r, struct arena *arena, const stru
 		ret->answered = idempotency_read(r->results[r->at_key], q->key, &ret->answer);
 	if (r->at_preferences >= 0)
 		preferences_read(r->results[r->at_preferences], &ret->preferences);
+	if (r->at_clock >= 0)
+		ret->now_us = db_time(r->results[r->at_clock], 0, 0);
 	if (r->at_tags >= 0 && read_known_tags(arena, r->results[r->at_tags], ret) < 0)
 		return results_out_of_memory(reterr);
 	return 0;

@@ -28,7 +28,8 @@ MUTE = "contract-mute"
 TICK = "contract-tick"
 TICKED = "contract-cron"
 SECRETS = {"contract": {"one": "first", "two": "second", "empty": ""}, "forbidden": {"key": "nobody's"},
-           "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"}}
+           "todod-notifier": {"smtp.password": "of notifier"}, "todod-auditor": {"key": "of auditor"},
+           "email": {"link-key": "of links"}, "smtp": {"password": "of the mail server"}}
 TOKEN = "token-of-the-api"
 APP_TOKEN = "token-of-the-app"
 HEALTH_FLAGS = real_stack.APP_HEALTH_FLAGS

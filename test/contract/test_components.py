@@ -161,7 +161,11 @@ def test_secrets_of_a_role(roles):
     """
     assert roles["notifier"][1].secret("todod-notifier").json == {"smtp.password": "of notifier"}
     assert roles["auditor"][1].secret("todod-auditor").json == {"key": "of auditor"}
-    for role, name in (("notifier", "todod-auditor"), ("ws-gateway", "todod-notifier"), ("chat-api", "contract")):
+    for role in ("chat-api", "notifier"):
+        assert roles[role][1].secret("email").json == {"link-key": "of links"}
+    assert roles["notifier"][1].secret("smtp").json == {"password": "of the mail server"}
+    for role, name in (("notifier", "todod-auditor"), ("ws-gateway", "todod-notifier"), ("chat-api", "contract"), ("chat-api", "smtp"),
+                       ("auditor", "email"), ("recurrer", "email"), ("ws-gateway", "email")):
         assert roles[role][1].secret(name).status == 403
 
 

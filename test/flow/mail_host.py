@@ -180,7 +180,7 @@ class Session:
                 self.wrap()
                 is_secure = True
             elif word == b"AUTH":
-                is_known = self.host.login is not None and line.split(b" ")[-1] == self.host.login
+                is_known = self.log_in(line)
                 self.send("235 hello" if is_known else "535 no")
             elif word == b"QUIT":
                 self.send("221 bye")
@@ -209,6 +209,16 @@ class Session:
                 sender = self.recipient = None
             else:
                 raise Violation(f"out of order: {line!r}")
+
+    def log_in(self, line):
+        """AUTH PLAIN (RFC 4954), with the initial response or without."""
+        if self.host.login is None:
+            return False
+        words = line.split(b" ")
+        if len(words) == 2:
+            self.send("334 ")
+            words.append(self.line())
+        return words[1].upper() == b"PLAIN" and words[2] == self.host.login
 
     def take(self, sender):
         lines = []

@@ -10,6 +10,7 @@ import uuid
 
 import process
 from event_schemas import validate
+from process import wait_until
 from sidecar_host import Sidecar
 
 LINK_KEY = "5a" * 32
@@ -36,7 +37,7 @@ class Place:
 class Stack:
     """A sidecar for so many notifiers, a chat-api, and whatever other apps are given."""
 
-    def __init__(self, directory, database, mail=None, notifiers=1, apps=(), **config):
+    def __init__(self, directory, database, mail=None, notifiers=1, apps=(), crons="", **config):
         self.directory, self.database, self.mail = str(directory), database, mail
         os.makedirs(self.directory, exist_ok=True)
         self.secrets = {"email": {"link-key": LINK_KEY}, "smtp": {"password": "canary-smtp-password"}}
@@ -48,7 +49,7 @@ class Stack:
         database.let_log_in("todod_sidecar")
         self.sidecar = Sidecar(os.path.join(self.directory, "sidecar"), database,
                                [*(("notifier", p) for p in self.places), ("chat-api", self.api_place), *apps],
-                               sidecar__secrets_file=secrets_file).start()
+                               sidecar__secrets_file=secrets_file, sidecar__crons=crons).start()
         settings = {"smtp.url": f"smtp://127.0.0.1:{mail.port}" if mail else "", "smtp.tls": "false",
                     "smtp.from": "todod@sink.example.org", "notifier.lease": "60s", "notifier.patience": "1s", **config}
         self.notifiers = [Notifier(os.path.join(self.directory, f"notifier-{i}"),
@@ -127,8 +128,64 @@ class Stack:
         return json.loads(rows[0][0]) if rows else None
 
 
+class Whole(Stack):
+    """With chat-api, recurrers that sweep each second, and the relays: everything between a request and its mail."""
+
+    def __init__(self, directory, database, make_daemon, mail, recurrers=1, **more):
+        self.recurrer_places = [Place() for _ in range(recurrers)]
+        for role in ("todod_relay", "todod_recurrer", "todod_sweeper"):
+            database.let_log_in(role)
+        super().__init__(directory, database, mail, apps=[("recurrer", p) for p in self.recurrer_places],
+                         crons="recurrer/cron-reminder=@every 1s", **more)
+        self.chat_api = make_daemon(database, start=False, **self.chat_api_config())
+        self.recurrers = [make_daemon(database, start=False, **self.recurrer_config(i)) for i in range(recurrers)]
+        for daemon in self.recurrers:
+            daemon.role = "recurrer"
+
+    def url(self, role):
+        return self.database.url.replace("postgres@", f"{role}@")
+
+    def recurrer_config(self, number):
+        return {"dapr__url": f"http://127.0.0.1:{self.sidecar.api('recurrer', number).port}", "dapr__port": self.recurrer_places[number].port,
+                "database__url": self.url("todod_recurrer"), "recurrer__sweeper_url": self.url("todod_sweeper"),
+                "database__relay_url": self.url("todod_relay")}
+
+    @property
+    def roles(self):
+        return [self.chat_api, *self.recurrers, *self.notifiers]
+
+    def start_all(self):
+        """The sidecar has other ports each time it starts."""
+        apis = [("chat-api", 0), *(("recurrer", i) for i in range(len(self.recurrers))), *(("notifier", i) for i in range(len(self.notifiers)))]
+        for daemon, (app, number) in zip(self.roles, apis):
+            daemon.config["dapr.url"] = f"http://127.0.0.1:{self.sidecar.api(app, number).port}"
+            daemon.start()
+        return self
+
+    def stop(self):
+        for daemon in (self.chat_api, *self.recurrers):
+            daemon.stop()
+        super().stop()
+
+    def unsettled(self):
+        """What is not published, delivered and dealt with: nothing, when nothing more follows from what was done."""
+        return self.database.value("SELECT count(*) FROM todod.outbox") + self.database.value("""
+            SELECT count(*) FROM sidecar.records r, unnest(ARRAY['recurrer', 'notifier']) AS g (name)
+            WHERE r.topic IN ('task-events', 'reminders') AND NOT EXISTS (SELECT FROM sidecar.progress p WHERE p.topic = r.topic
+                AND p.part = r.part AND p.consumer_group = g.name AND p.next_pos > r.pos)""")
+
+    def wait_settled(self):
+        wait_until("everything is delivered", lambda: self.unsettled() == 0 and self.unsettled() == 0)
+
+
+def new_event_id():
+    """As those of todod: version 7."""
+    text = str(uuid.uuid4())
+    return f"{text[:14]}7{text[15:]}"
+
+
 def make_event(user, kind, payload, task_id="1", sequence=1, **more):
-    event_id = str(uuid.uuid4())
+    event_id = new_event_id()
     stamp = {"time": "2026-01-01T00:00:00Z", "trace": f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"}
     return {"specversion": "1.0", "id": event_id, "source": "chat-api", "type": kind, "subject": task_id, "time": stamp["time"],
             "datacontenttype": "application/json", "partitionkey": user, "traceparent": stamp["trace"], "traceid": stamp["trace"],

@@ -108,11 +108,14 @@ class Daemon:
         with open(self.err_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
+    def check_line(self, line):
+        return check_log_line(line, self.role)
+
     def log(self, msg=None):
         """The lines that are complete by now."""
         text = self.stdout()
         lines = text[:text.rfind("\n") + 1].splitlines()
-        entries = [check_log_line(line, self.role) for line in lines]
+        entries = [self.check_line(line) for line in lines]
         return [e for e in entries if msg is None or e["msg"] == msg]
 
     def is_alive(self):
@@ -135,7 +138,7 @@ class Daemon:
         errors = self.stderr()
         assert not SANITIZER_REPORT.search(errors), errors
         for line in self.stdout().splitlines():
-            check_log_line(line, self.role)
+            self.check_line(line)
 
     def stop(self):
         """SIGTERM, and out with 0 (which, with the address sanitizer, also means nothing leaked)."""

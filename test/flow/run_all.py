@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/run-all.sh as a process, in a checkout that is built already, and the lines it prints."""
+import glob
+import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
+import urllib.request
 
-from process import ROOT, wait_until
+from process import ROOT, clean_env, wait_until
 
 READY_SECONDS = 240
-OFFSETS = [role + kind for role in (0, 2, 4, 10) for kind in (0, 100, 200, 300)]
+OFFSETS = [role + kind for role in (0, 1, 2, 4, 10, 15) for kind in (0, 100, 200, 300)]
 
 
 def is_free(port):
@@ -70,6 +74,42 @@ class RunAll:
         wait_until("ready", look, READY_SECONDS)
         return dict(line.split("=", 1) for line in self.env_file.read_text(encoding="utf-8").splitlines())
 
+    def lines(self):
+        """The lines to paste: those that prepare the shell, and [those after them]."""
+        text = self.output().partition("into another shell")[2].partition("Has anybody")[0]
+        return re.search(r"^\. .*\n.*\n", text, re.M)[0], re.findall(r"^curl .*$", text, re.M)
+
+    def shell(self, line):
+        return subprocess.run(["/bin/bash", "-c", self.lines()[0] + line], cwd=self.checkout, text=True, capture_output=True,
+                              timeout=60, check=False, env=clean_env())
+
+    def paste(self, line):
+        """(status, headers, body) of a curl line as printed."""
+        done = self.shell(line)
+        assert done.returncode == 0, done
+        head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
+        status, *headers = head.split("\n")
+        return int(status.split()[1]), {h.split(": ")[0].lower(): h.split(": ", 1)[1] for h in headers}, body
+
+    def mails(self, recipient):
+        """Those that arrived, the newest first."""
+        with urllib.request.urlopen(self.ready()["TODOD_MAILS_URL"] + "/mails.json", timeout=60) as answer:
+            return [m for m in json.load(answer) if m["to"] == [recipient]]
+
+    def kill(self, role):
+        """-9. run-all starts it again."""
+        argument = str(self.run / "mails") if role == "mail" else f"--config={self.run}/{role}.conf"
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path, "rb") as f:
+                    found = argument.encode() in f.read().split(b"\0")
+            except OSError:
+                continue
+            if found:
+                os.kill(int(path.split("/")[2]), signal.SIGKILL)
+                return
+        raise AssertionError(f"no process of {role}")
+
     def interrupt(self):
         """Ctrl-C: to the whole foreground process group."""
         os.killpg(self.process.pid, signal.SIGINT)
@@ -80,12 +120,3 @@ class RunAll:
         if self.process.poll() is None:
             self.interrupt()
         subprocess.run([os.path.join(ROOT, "scripts", "pg.sh"), "remove", str(self.run / "pg")], check=False)
-
-
-def paste(line):
-    """(status, headers, body) of a curl line as printed."""
-    done = subprocess.run(["/bin/sh", "-c", line], text=True, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0, done
-    head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
-    status, *headers = head.split("\n")
-    return int(status.split()[1]), {h.split(": ")[0].lower(): h.split(": ", 1)[1] for h in headers}, body

@@ -147,7 +147,7 @@ def test_unsubscribe(stack, mail, user):
     """RL14: the link in the header has the address forgotten, once and for all who ask again; the reminder goes another way."""
     confirm(user, mail, channels=["email"])
     wait_contact(stack, user, email_confirmed=True)
-    user.create("first", due_date=at(0))
+    user.create("first", due_date=at(1))
     letter = mail.wait(address_of(user), 2)[-1]
     link = link_in(letter.message["List-Unsubscribe"])
     assert follow(user, link, "HEAD").status == 200 and preferences_of(user)["email"] == address_of(user)
@@ -156,7 +156,7 @@ def test_unsubscribe(stack, mail, user):
         assert answer.status == 200 and answer.json["email_confirmed"] is False
         assert preferences_of(user)["email"] is None
     wait_contact(stack, user, email=None)
-    user.create("second", due_date=at(0))
+    user.create("second", due_date=at(1))
     wait_until("told", lambda: len(stack.outcomes(user.user)) == 2)
     assert stack.outcomes(user.user)[-1]["data"]["payload"]["via"] == ["in_app", "log"]
     assert len(mail.to(address_of(user))) == 2
@@ -206,7 +206,7 @@ def test_chat_api_sends_nothing(make_database, make_daemon, tmp_path_factory, co
     daemon = make_daemon(database, **stack.chat_api_config())
     api = connect_api(daemon)
     api.prefer(email=address_of(api), channels=["email", "in_app"])
-    api.create("due", due_date=at(-5))
+    api.create("due", due_date=at(0.5))
     soon = instant(api.create("soon", due_date=at(1))["due_date"])
     wait_until("the events are out", lambda: len(stack.published("reminders", api.user)) == 2)
     wait_until("its time is over", lambda: time.time() > soon + 0.5)

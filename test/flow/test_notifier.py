@@ -536,7 +536,7 @@ POISON = {
 def test_poison(stack, new_user, name):
     """EV12: a dead letter at once; it holds nobody up, and has no effect."""
     user = new_user()
-    poison = POISON[name](user)
+    poison = {**POISON[name](user), "source": "another"}
     stack.publish("reminders", poison)
     wait_consumed(stack, poison, result="invalid")
     assert [e["id"] for e in wait_until("the dead letter", lambda: dead_letters(stack, user))] == [poison["id"]]
@@ -549,7 +549,7 @@ def test_poison(stack, new_user, name):
 def test_poisonous_preferences(stack, mail, new_user, fields):
     """EV12"""
     user = new_user()
-    poison = preferences(user)
+    poison = {**preferences(user), "source": "another"}
     poison["data"]["payload"] |= fields
     stack.publish("task-events", poison)
     wait_consumed(stack, poison, result="invalid")
@@ -560,15 +560,16 @@ def test_types_and_keys_nobody_knows(stack, new_user):
     """EV6: types of later versions are done at once, keys of theirs are left alone, channels of theirs left out."""
     user = new_user()
     for kind in ("reminder.snoozed", "reminder.sent", "reminder.failed", "something.else"):
-        event = reminder(user, kind.partition(".")[2])
+        event = {**reminder(user, kind.partition(".")[2]), "source": "another"}
         event["type"] = event["data"]["event_type"] = kind
         stack.publish("reminders", event)
         wait_consumed(stack, event, result="done")
     for kind in ("task.created", "task.deleted", "task.invented"):
-        event = make_event(user, kind, {"task": {"id": 1}})
+        event = {**make_event(user, kind, {"task": {"id": 1}}), "source": "another"}
         stack.publish("task-events", event)
         wait_consumed(stack, event, result="done")
-    schedule(stack, user, channels=["log", "carrier_pigeon"], priority={"from": "the future"})
+    later = reminder(user, remind_at=at(0.5), channels=["log", "carrier_pigeon"], priority={"from": "the future"})
+    stack.publish("reminders", {**later, "source": "another"})
     sent, = wait_outcomes(stack, user)
     assert sent["data"]["payload"]["via"] == ["log"]
 

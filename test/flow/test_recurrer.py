@@ -6,10 +6,8 @@ delete; chat-api has no part in it.
 import datetime
 import json
 import uuid
-import zoneinfo
 
 import pytest
-from dateutil import rrule
 
 from stack import after, done, everything, next_of, recurring, reopened, wake_up
 
@@ -171,29 +169,6 @@ def test_chains(live, user, fields, dates):
         if date is not None:
             (task,) = found
             assert task["occurrence"] == i
-
-
-RULES = ["FREQ=DAILY;INTERVAL=3", "FREQ=WEEKLY;BYDAY=MO,WE,FR", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU;WKST=SU", "FREQ=MONTHLY;BYDAY=-1FR",
-         "FREQ=MONTHLY;BYDAY=2TU", "FREQ=MONTHLY;BYMONTHDAY=15,-1", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
-         "FREQ=YEARLY;BYMONTH=6;BYDAY=1SU", "FREQ=YEARLY;BYYEARDAY=100", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
-         "FREQ=DAILY;BYHOUR=8,20", "FREQ=WEEKLY;BYDAY=TU;BYHOUR=9;BYMINUTE=15,45", "FREQ=YEARLY;INTERVAL=2;BYMONTH=1,7;BYMONTHDAY=1"]
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_rules_as_dateutil_has_them(live, user, rule):
-    """FT1: the dates of a rule, one completion after the other, beside python-dateutil in Berlin's time."""
-    zone = zoneinfo.ZoneInfo("Europe/Berlin")
-    start = datetime.datetime(2031, 1, 1, 8, 0)
-    # The start is the first occurrence, also when the rule would not give it.
-    local = sorted({start, *rrule.rrulestr(rule, dtstart=start)[:5]})[1:5]
-    wanted = [t.replace(tzinfo=zone).astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") for t in local]
-    task = user.create("t", due_date="2031-01-01T08:00:00", time_zone="Europe/Berlin", recurrence_rule=rule)
-    found = []
-    for _ in wanted:
-        done(user, task)
-        task = next_of(user, task)
-        found.append(task["due_date"])
-    assert found == wanted
 
 
 def test_another_zone(live, user):

@@ -15,6 +15,7 @@ import pytest
 from database import Database, connect
 from event_schemas import validate
 from process import BINARY, wait_until
+from stack import after, done, recurring, reopened
 
 
 @pytest.fixture(scope="module")
@@ -463,3 +464,17 @@ def test_from_pending_to_sent(make_stack, connect_api):
     assert [e["type"] for e in live.records(api.user)] == ["task.created", "task.updated", "task.updated"]
     assert [e["data"]["sequence"] for e in live.records(api.user)] == [1, 2, 3]
     live.stop()
+
+
+def test_a_reminder_that_fired_is_no_edit(stack, api):
+    """RL6: nobody but recurrer wrote the next instance, however often its reminder was tried: reopening takes it back."""
+    task = recurring(api, reminders=[{"offset_minutes": 5}])
+    done(api, task)
+    stack.deliver_all(api.user)
+    (made,) = after(api, task)
+    take(stack, failed(api, made, made["reminders"][0], retry_at="2031-03-03T12:00:00Z"))
+    take(stack, sent(api, made, made["reminders"][0], attempt=2))
+    assert state(api, made)["status"] == "sent" and after(api, task)[0]["version"] == made["version"] + 2
+    reopened(api, task)
+    stack.deliver_all(api.user)
+    assert after(api, task) == []

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from process import ROOT, clean_env, wait_until
-from run_all import RunAll, free_port, make_checkout, paste
+from run_all import RunAll, free_port, make_checkout
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 import metrics  # noqa: E402
@@ -19,7 +19,7 @@ import tour  # noqa: E402
 sys.path.insert(0, os.path.join(ROOT, "test", "tools"))
 import components  # noqa: E402
 
-ROLES = ("sidecar", "chat-api", "recurrer", "auditor")
+ROLES = ("sidecar", "chat-api", "notifier", "recurrer", "auditor")
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +31,12 @@ def run(tmp_path_factory):
     made.remove()
 
 
-def printed_lines(run):
-    """The lines to paste: create, list, toggle, history."""
-    return re.findall(r"^ *(curl .*)$", run.output(), re.M)
-
-
 def log_of(run, role):
     return [json.loads(line) for line in (run.run / f"{role}.log").read_text(encoding="utf-8").splitlines()]
 
 
 def test_the_tour(run):
-    """OB2, OB3, RL9: docs/tour.md shows what happens: a task, its row in the trail, a row that was changed, a dead letter,
+    """OB2, OB3, RL9, MI4: docs/tour.md shows what happens: a task, its row in the trail, a row that was changed, a dead letter,
     counters, one id through all logs. Where it fails: make docs, look, and commit."""
     page = tour.read_page()
     made = tour.remake(page, run)
@@ -57,7 +52,7 @@ def test_one_id_goes_with_everything_that_follows_from_a_request(run):
     assert sorted(published.values()) == ["task.created", "task.state_changed"]
     consumed = [e for e in lines if e["msg"] == "event.consumed"]
     assert sorted((e["role"], e["result"], published[e["event_id"]]) for e in consumed) == \
-        [("auditor", "done", "task.created"), ("recurrer", "done", "task.created")]
+        [(role, "done", "task.created") for role in ("auditor", "notifier", "recurrer")]
     assert all(e in lines for e in all_lines if e.get("event_id") in published)
 
 
@@ -95,45 +90,121 @@ def test_the_sidecar_lets_them_do_what_a_real_one_would(run):
     assert config["sidecar.topics"].split() == list(components.topics())
 
 
+def shown_of(run, role):
+    """Its lines among those of all."""
+    return [line.partition(" ")[2].lstrip() for line in run.output().splitlines() if line.startswith(f"{role:8} ")]
+
+
+def wait_answer(run, line, is_it):
+    """What the line gives, when it gives that."""
+    def look():
+        done = run.shell(line)
+        body = done.stdout.replace("\r\n", "\n").partition("\n\n")[2]
+        return done.returncode == 0 and is_it(answer := json.loads(body)) and answer
+    return wait_until(line, look)
+
+
 def test_run_all(run):
-    """MI4: part: four roles and their PostgreSQL from one command, a task and its history; .run/env for scripts; Ctrl-C ends
-    all; data stays."""
+    """MI4: part: five roles, their PostgreSQL and a mail server from one command; the lines it prints work; .run/env for
+    scripts; Ctrl-C ends all; data stays."""
     env = run.ready()
-    assert set(env) == {"TODOD_URL", "TODOD_OPS_URL", "TODOD_USER", "TODOD_TOKEN", "TODOD_DATABASE_URL"}
+    assert set(env) == {"TODOD_URL", "TODOD_OPS_URL", "TODOD_MAILS_URL", "TODOD_USER", "TODOD_TOKEN", "TODOD_DATABASE_URL"}
     assert env["TODOD_URL"] == f"http://127.0.0.1:{run.port}"
     assert os.stat(run.env_file).st_mode & 0o077 == 0
-    create, listing, toggle, history = printed_lines(run)
+    create, listing, complete, history, address, confirm, remind, mails, repeat, done, again = run.lines()[1]
 
-    status, headers, body = paste(create)
+    status, headers, body = run.paste(create)
     assert status == 201 and headers["etag"] == '"1"'
     task = json.loads(body)
     assert headers["location"] == f"/api/{env['TODOD_USER']}/tasks/{task['id']}"
-    status, _, body = paste(listing)
+    status, _, body = run.paste(listing)
     assert status == 200 and json.loads(body)[0] == task
-    first = json.loads(body)[-1]
-    status, _, body = paste(toggle)
-    assert status == 200 and json.loads(body)["id"] == first["id"] and json.loads(body)["completed"] is not first["completed"]
+    status, _, body = run.paste(complete)
+    assert status == 200 and json.loads(body)["id"] == task["id"] and json.loads(body)["completed"]
+    wait_answer(run, history, lambda events: [e["event_type"] for e in events] == ["task.created", "task.completed"])
 
-    wait_until("the toggle in the history", lambda: len(json.loads(paste(history)[2])) == 3)
-    assert [e["event_type"] for e in json.loads(paste(history)[2])] == ["task.created", "task.completed", "task.reopened"]
+    assert run.paste(address.replace("demo@", "run-all@"))[0] == 200
+    wait_until("a mail asks for confirmation", lambda: run.mails("run-all@example.org"))
+    assert wait_answer(run, confirm, lambda answer: True)["email_confirmed"] is True
+    status, _, body = run.paste(remind)
+    assert status == 201 and json.loads(body)["reminders"][0]["channels"] == ["email", "in_app", "log"]
+    newest = wait_answer(run, mails, lambda listed: listed[0]["subject"] == "Reminder: Call mum")[0]
+    assert newest["to"] == ["run-all@example.org"]
+
+    assert run.paste(repeat)[0] == 201
+    status, _, body = run.paste(done)
+    assert status == 200 and json.loads(body)["next_occurrence"]
+    following = wait_answer(run, again, lambda tasks: tasks[0]["parent_task_id"] == json.loads(body)["id"])[0]
+    assert following["occurrence"] == 2 and following["due_date"] == json.loads(body)["next_occurrence"]
+
     verify = re.search(r"(build/release/todod audit verify .*)$", run.output(), re.M)[1]
-    done = subprocess.run(["/bin/sh", "-c", verify], text=True, capture_output=True, timeout=60, check=False,
-                          cwd=run.checkout, env=clean_env())
+    done = run.shell(verify)
     assert done.returncode == 0 and json.loads(done.stdout)["faults"] == 0, done
 
+
+def test_what_dies_is_started_again(run):
+    """MI4: also when all die at the same moment; the mail server forgets no mail by that, and a reminder that was asked for comes."""
+    before = run.mails("run-all@example.org")
+    assert before and run.paste(run.lines()[1][6])[0] == 201
+    for role in (*ROLES, "mail"):
+        run.kill(role)
+    for role in (*ROLES, "mail"):
+        wait_until(f"{role} is started again", lambda r=role: f"{r} ended with status 137; starting it again" in run.output())
+        wait_until(f"{role} is ready again", lambda r=role: [e["msg"] for e in log_of(run, r)].count("role.ready") == 2)
+    wait_until("one mail more", lambda: len(run.mails("run-all@example.org")) == len(before) + 1)
+    assert run.mails("run-all@example.org")[1:] == before
+    for role in (*ROLES, "mail"):
+        wanted = (run.run / f"{role}.log").read_text(encoding="utf-8").splitlines()
+        wait_until(f"the lines of {role} are shown once", lambda r=role, w=wanted: shown_of(run, r)[:len(w)] == w)
+
+
+def test_a_trigger_for_each_reminder_sent(run):
+    """EV17, DP10: a job brings the trigger at its time, the trigger is on the topic before what became of it, and one of them
+    had an effect, also where all were killed meanwhile."""
+    line = "curl -i --oauth2-bearer $TODOD_TOKEN $TODOD_URL/api/$TODOD_USER/audit?limit=100"
+
+    def events(kind):
+        return [e for e in json.loads(run.paste(line)[2]) if e["event_type"] == kind]
+
+    def reminder_of(event):
+        return event["payload"]["reminder_id"], event["payload"]["version"]
+
+    wait_until("three are sent", lambda: len(events("reminder.sent")) >= 3)
+    sent, triggers = events("reminder.sent"), {e["event_id"]: e for e in events("reminder.trigger")}
+    assert len({reminder_of(e) for e in sent}) == len(sent) == 3
+    for event in sent:
+        trigger = triggers[event["causation_id"]]
+        assert reminder_of(trigger) == reminder_of(event) and trigger["correlation_id"] == event["correlation_id"]
+    fired = {e["job"] for e in log_of(run, "notifier") if e["msg"] == "job.fired" and e["result"] == "done"}
+    assert fired >= {f"rem-{e['payload']['reminder_id']}" for e in sent}
+
+
+def test_notifier_knows_no_database(run):
+    """DP1: what notifier is told has no address of a database in it, and it has no connection to one."""
+    config = (run.run / "notifier.conf").read_text(encoding="utf-8")
+    assert "database" not in config and "postgresql:" not in config
+    assert "todod_db_connections " not in "".join(metrics.scrape(run)["notifier"])
+
+
+def test_stop_and_start(run):
+    """MI4: Ctrl-C ends all; the data stays for the next time, which is in nobody's way."""
     again = subprocess.run(["/bin/bash", str(run.checkout / "scripts" / "run-all.sh")], text=True, capture_output=True,
-                           timeout=60, check=False, env={**os.environ, "TODOD_PORT": str(run.port)})
+                           timeout=60, check=False, env={**clean_env(), "TODOD_PORT": str(run.port)})
     assert again.returncode != 0 and "already running" in again.stderr
+    listing = run.lines()[1][1]
+    tasks = json.loads(run.paste(listing)[2])
+    mails = run.mails("run-all@example.org")
 
     assert run.interrupt() == 0, run.output()
     assert not run.env_file.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", run.port), 5).close()
-    for role in ROLES:
+    for role in (*ROLES, "mail"):
         assert log_of(run, role)[-1]["msg"] == "role.stopped", role
 
     second = RunAll(run.checkout, run.port)
     second.ready()
-    status, _, body = paste(printed_lines(second)[1])
-    assert status == 200 and [t["id"] for t in json.loads(body)] == [task["id"], first["id"]], "the data stayed"
+    status, _, body = second.paste(listing)
+    assert status == 200 and json.loads(body) == tasks, "the data stayed"
+    assert second.mails("run-all@example.org") == mails
     assert second.interrupt() == 0, second.output()

@@ -5,6 +5,7 @@ the request and the audit trail, and what does not.
 """
 import collections
 import concurrent.futures
+import datetime
 import json
 import os
 import re
@@ -90,6 +91,35 @@ def live(api):
     return task
 
 
+CONSUMERS = ("recurrer", "notifier", "auditor")
+
+
+def soon():
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)).isoformat()
+
+
+def ask_for_effects(api):
+    """A completed task that recurs, and a task whose reminder is all but due."""
+    done = api.create("daily", due_date="2099-01-05T10:00:00Z", recurrence_rule="FREQ=DAILY", reminders=[])
+    assert api.complete(done).status == 200
+    api.create("due", due_date=soon())
+
+
+def effects(spine, user):
+    """How often there is a next instance, an event of it, and word of the reminder."""
+    kinds = collections.Counter(row[3] for row in trail(spine, user))
+    return (spine.database.value("SELECT count(*) FROM todod.tasks WHERE user_id = %s AND title = 'daily' AND NOT completed", user),
+            kinds["task.recurred"], kinds["reminder.sent"])
+
+
+def wait_effects(spine, *users):
+    for user in users:
+        wait_until(f"what follows for {user}", lambda u=user: min(effects(spine, u)) > 0)
+    all_arrived(spine, *users)
+    for user in users:
+        assert effects(spine, user) == (1, 1, 1)
+
+
 def test_every_kind_of_event_at_the_broker(spine, connect):
     """EV1, EV5, EV8, EV9: what chat-api publishes goes to three topics under the user's key, fits its schema, and says which event it is,
     of what kind, about what, of whom and when."""
@@ -130,25 +160,27 @@ def test_every_operation_is_a_row_of_the_trail(spine, connect):
     assert [e["event_id"] for e in told] == [row[1] for row in rows]
 
 
-def test_a_request_leaves_lines_in_three_roles(spine, connect):
-    """OB2, OB3: one line for an event that is published and one where it is consumed, with its id; the sidecar between them says the same."""
+def test_a_request_leaves_lines_in_every_role(spine, connect):
+    """OB2, OB3: one line for an event that is published and one by each role that consumes it, with its id; the sidecar between them says the same."""
     sidecar = spine.of("sidecar")
     sidecar.config["log.level"] = "debug"
     spine.restart("sidecar")
     spine.wait_ready()
     api = connect()
-    api.create("t", headers={"X-Request-Id": "three-roles"})
+    api.create("t", headers={"X-Request-Id": "every-role"})
     all_arrived(spine, api.user)
     event_id = trail(spine, api.user)[0][1]
 
-    def lines():
-        found = [(e["role"], e["msg"], e["correlation_id"]) for role in ("chat-api", "sidecar", "auditor")
-                 for e in spine.of(role).log() if e.get("event_id") == event_id]
-        return len(found) == 4 and found
+    wanted = {("chat-api", "event.published", None), ("sidecar", "sidecar.published", None),
+              *(("sidecar", "sidecar.delivered", role) for role in ("recurrer", "notifier", "auditor")),
+              *((role, "event.consumed", None) for role in ("recurrer", "notifier", "auditor"))}
 
-    assert wait_until("four lines", lines) == [(role, msg, "three-roles") for role, msg in (
-        ("chat-api", "event.published"), ("sidecar", "sidecar.published"), ("sidecar", "sidecar.delivered"),
-        ("auditor", "event.consumed"))]
+    def lines():
+        found = [(e["role"], e["msg"], e.get("group"), e["correlation_id"]) for role in (*spine.descriptions, "sidecar")
+                 for e in spine.of(role).log() if e.get("event_id") == event_id]
+        return len(found) >= len(wanted) and found
+
+    assert sorted(wait_until("a line each", lines), key=str) == sorted(((*line, "every-role") for line in wanted), key=str)
 
 
 def older_shapes():
@@ -202,12 +234,13 @@ def subscribed(description):
 
 
 def test_who_subscribes_to_what(spine):
-    """EV2: task-events is read by auditor, and of the roles there are by no other; what a role's sidecar knows is what --describe says."""
-    described = {role: subscribed(json.loads(run(f"--role={role}", "--describe").stdout)) for role in ("chat-api", "auditor", "sidecar")}
-    assert described["chat-api"] == described["sidecar"] == set()
-    assert described["auditor"] == {("task-events", "dlq.task-events", False), ("reminders", "dlq.reminders", False),
-                                    *((f"dlq.{t}", None, True) for t in TOPICS)}
-    for role in ("chat-api", "auditor"):
+    """EV2: task-events is published by chat-api and what recurs by recurrer; who reads it reads it; what a role's sidecar knows is what
+    --describe says."""
+    described = {role: subscribed(json.loads(run(f"--role={role}", "--describe").stdout)) for role in (*spine.descriptions, "sidecar")}
+    events = {("task-events", "dlq.task-events", False), ("reminders", "dlq.reminders", False)}
+    assert described == {"chat-api": set(), "sidecar": set(), "recurrer": events, "notifier": events,
+                         "auditor": events | {(f"dlq.{t}", None, True) for t in TOPICS}}
+    for role in spine.descriptions:
         known = json.loads(sidecar_api(spine, role).call("GET", "metadata").body)["subscriptions"]
         assert {(s["topic"], s.get("deadLetterTopic") or None) for s in known} == {d[:2] for d in described[role]}
 
@@ -239,25 +272,27 @@ def connections_of(pid):
 def test_roles_know_nobody_but_their_sidecar(spine, connect):
     """AR2: beside those who call it, a role is connected to its sidecar and, by a Unix socket, to PostgreSQL; to no broker and to no role."""
     api = connect()
-    own = {role: {spine.of(role).port, spine.of(role).ops_port, spine.of(role).callback_port} for role in ("chat-api", "auditor")}
+    own = {role: {spine.of(role).port, spine.of(role).ops_port, spine.of(role).callback_port} for role in spine.descriptions}
     seen = {role: set() for role in own}
 
     def look():
         for role, ports in own.items():
             seen[role] |= {c for c in connections_of(spine.of(role).pid) if c[0] not in ports}
-        return all(seen.values())
+        return seen["chat-api"] and seen["notifier"] and seen["auditor"]
 
     for _ in range(20):
-        api.create("t")
+        api.create("t", due_date=soon())
         look()
     all_arrived(spine, api.user)
     assert api.get(api.at("audit")).status == 200
     # auditor calls its sidecar for its keys when it starts, and to replay dead letters.
     spine.restart("auditor")
-    wait_until("both were seen calling", look)
+    wait_until("they were seen calling", look)
     for role, connections in seen.items():
-        assert {(address, port) for _, address, port in connections} == {("0100007F", spine.of(role).api_port)}, role
-        assert spine.descriptions[role]["needs"] == ["database", "auth", "dapr"]
+        assert {(address, port) for _, address, port in connections} <= {("0100007F", spine.of(role).api_port)}, role
+    assert {role: d["needs"] for role, d in spine.descriptions.items()} == {
+        "chat-api": ["database", "auth", "dapr"], "auditor": ["database", "auth", "dapr"], "recurrer": ["database", "dapr"],
+        "notifier": ["dapr", "smtp"]}
 
 
 def test_background_work_needs_no_invocation(spine, connect):
@@ -271,7 +306,8 @@ def test_background_work_needs_no_invocation(spine, connect):
         spine.restart("sidecar")
         spine.wait_ready()
         live(api)
-        all_arrived(spine, api.user)
+        ask_for_effects(api)
+        wait_effects(spine, api.user)
         assert api.get(api.at("audit")).status == 503
     finally:
         sidecar.config["sidecar.scopes"] = scopes
@@ -283,52 +319,64 @@ def test_background_work_needs_no_invocation(spine, connect):
 # ---- producers without consumers, consumers that die ----
 
 def test_producers_do_not_wait_for_consumers(spine, connect):
-    """AR8, AR9: without auditor all writes succeed and none of its work is done; when it comes it has everything, in order."""
-    spine.of("auditor").stop()
+    """AR8, AR9: without consumers all writes succeed and nothing of their work is done; when they come they have everything, in order."""
+    for role in CONSUMERS:
+        spine.of(role).stop()
     apis = [connect() for _ in range(8)]
 
     def write(api):
         task = api.create("t")
+        ask_for_effects(api)
         return [api.put(task, title=f"{n}").status for n in range(24)]
 
     with concurrent.futures.ThreadPoolExecutor(len(apis)) as pool:
         statuses = [status for found in pool.map(write, apis) for status in found]
     assert statuses == [200] * 24 * len(apis)
     for api in apis:
-        wait_until("all is at the broker", lambda a=api: len(published(spine, a.user)) == 50)
-        assert trail(spine, api.user) == []
+        wait_until("all is at the broker", lambda a=api: spine.database.value(
+            "SELECT count(*) FROM todod.outbox WHERE user_id = %s", a.user) == 0)
+        assert trail(spine, api.user) == [] and effects(spine, api.user) == (0, 0, 0)
+        assert not spine.database.rows("SELECT key FROM sidecar.state WHERE key LIKE %s", f"%{api.user}%")
     assert spine.database.value("SELECT count(*) FROM todod.dead_letters") == 0
-    spine.of("auditor").start()
-    all_arrived(spine, *(api.user for api in apis))
+    for role in CONSUMERS:
+        spine.of(role).start()
+    wait_effects(spine, *(api.user for api in apis))
     for api in apis:
-        assert [row[5] for row in trail(spine, api.user)] == list(range(1, 26))
+        first = [row for row in trail(spine, api.user) if row[2] == "task-events"][0]
+        assert [row[5] for row in trail(spine, api.user) if (row[2], row[4]) == ("task-events", first[4])] == list(range(1, 26))
     assert spine.metrics("auditor")["todod_audit_gaps_total"] == 0
 
 
 def test_everything_twice_and_the_consumer_killed(spine, connect):
-    """AR10, FL3: auditor is killed while events come, and then each event of the topics is delivered once more: nothing is in the trail
-    twice, missing, or another than before. What it has seen is in the database; its memory is gone with each kill."""
+    """AR10, FL3: consumers are killed while events come, and then each event of the topics is delivered to each once more: nothing is in
+    the trail twice, missing, or another than before; each next instance and each reminder is one. What a consumer has seen is in the
+    database; its memory is gone with each kill."""
     apis = [connect() for _ in range(4)]
     tasks = [api.create("t") for api in apis]
     for n in range(5):
         for api, task in zip(apis, tasks):
             for k in range(4):
                 assert api.put(task, title=f"{n} {k}").status == 200
-        spine.kill("auditor")
-        spine.of("auditor").start()
+            if n == 2:
+                ask_for_effects(api)
+        for role in CONSUMERS:
+            spine.kill(role)
+            spine.of(role).start()
     users = [api.user for api in apis]
-    all_arrived(spine, *users)
+    wait_effects(spine, *users)
     before = {user: trail(spine, user) for user in users}
-    for rows in before.values():
-        assert [row[5] for row in rows] == list(range(1, 22))
+    for task, rows in zip(tasks, before.values()):
+        assert [row[5] for row in rows if (row[2], row[4]) == ("task-events", task["id"])] == list(range(1, 22))
     spine.of("sidecar").stop()
-    assert spine.database.rows("UPDATE sidecar.progress SET next_pos = 0 WHERE consumer_group = 'auditor' RETURNING topic")
+    assert spine.database.rows("UPDATE sidecar.progress SET next_pos = 0 WHERE consumer_group IN %s RETURNING topic", CONSUMERS)
     spine.of("sidecar").start()
     spine.wait_ready()
     events = spine.database.value("SELECT count(*) FROM sidecar.records WHERE topic IN ('task-events', 'reminders')")
-    wait_until("each came again", lambda: sum(v for name, v in spine.metrics("sidecar").items() if re.match(
-        r'todod_sidecar_delivered_total\{topic="(task-events|reminders)",group="auditor"\}', name)) == events)
+    for role in CONSUMERS:
+        wait_until(f"each came to {role} again", lambda r=role: sum(v for name, v in spine.metrics("sidecar").items() if re.match(
+            rf'todod_sidecar_delivered_total\{{topic="(task-events|reminders)",group="{r}"\}}', name)) >= events)
     assert {user: trail(spine, user) for user in users} == before
+    assert {effects(spine, user) for user in users} == {(1, 1, 1)}
     assert spine.database.value("SELECT count(*) = count(DISTINCT event_id) FROM todod.audit")
     assert spine.database.value("SELECT count(*) FROM todod.dead_letters") == 0
     assert json.loads(spine.command("audit", "verify").stdout)["faults"] == 0

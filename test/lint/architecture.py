@@ -13,7 +13,9 @@ SQL = re.compile(r"^\s*(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+F
 SIDECAR = re.compile(r"/v1\.0(-alpha1|-beta1)?/|healthz/outbound|/dapr/|^/job/")
 KINDS = {"sql": SQL, "sidecar": SIDECAR}
 # Libraries, symbols, and the ports that brokers are usually reached at. "kafka-pubsub" is the name of a component.
+SYSTEM_CRON = re.compile(r"\bcrontab\b|/etc/cron|\bCronJob\b|\bOnCalendar=|\bsystemd-run\b")
 BROKER = re.compile(r"rdkafka|\brd_kafka|\bkafka_|\b(9092|9093|9094|19092|29092)\b", re.I)
+LIBEVENT_CALLS = re.compile(r"\(\s*(evutil_socket_t|struct bufferevent \*|struct evconnlistener \*)")
 
 
 def read_table():
@@ -133,6 +135,19 @@ def fibers():
     return problems, f"{len(public)} public functions that may suspend"
 
 
+def scopes():
+    """What libevent calls begins with LOOP_ENTER: nobody else could know whose log lines and metrics it makes."""
+    problems = []
+    callbacks = 0
+    for f in source.functions(tuple(p for p in source.product_files() if p.endswith(".c"))):
+        head, _, body = f.body().partition("{")
+        if LIBEVENT_CALLS.search(head):
+            callbacks += 1
+            if "LOOP_ENTER(" not in body:
+                problems.append(f"{f.path}:{f.first}: {f.name} is a callback of libevent without LOOP_ENTER")
+    return problems, f"{callbacks} callbacks of libevent"
+
+
 def broker():
     """DP1: no broker's library, symbol or port in the product: topics are reached through the sidecar alone."""
     problems = []
@@ -148,4 +163,14 @@ def broker():
     return problems, "sources and binary"
 
 
-LINTS = {"layers": layers, "fibers": fibers, "broker": broker}
+def system_crons():
+    """DP8: nothing here is started by a cron of the system or of Kubernetes: what is scheduled comes from the sidecar."""
+    files = source.product_files() + source.files("Makefile", "scripts/**/*.*", "dapr-components/**/*.*", ".github/**/*.*")
+    problems = []
+    for path in files:
+        text = source.text(path)
+        problems += [f"{path}:{source.line_of(text, m.start())}: {m.group()}" for m in SYSTEM_CRON.finditer(text)]
+    return problems, f"{len(files)} files"
+
+
+LINTS = {"layers": layers, "fibers": fibers, "scopes": scopes, "broker": broker, "system-crons": system_crons}

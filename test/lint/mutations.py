@@ -57,14 +57,15 @@ class Tree:
         return done.returncode != 0, done.stdout
 
 
-# ---- layers and brokers: (lint, file with the mistake, its text, what is found) ----
+# ---- layers, brokers (DP1), crons (DP8): (lint, file with the mistake, its text, what is found) ----
 
 GOOD = {
     "Makefile": "PKGS := libevent_core\n", "include/base/a.h": C_START, "include/net/b.h": C_START + '#include "base/a.h"\n',
     "src/net/b.c": C_START + '#include "net/b.h"\nstatic const char *component = "kafka-pubsub";\n',
     "src/dapr/c.c": C_START + 'static const char *path = "/v1.0/publish/x";\n',
     "roles/sidecar/d.c": C_START + 'static const char *path = "/dapr/subscribe";\n',
-    "include/domain/task_next.h": C_START, "include/store/e.h": C_START, "roles/one/role.h": C_START, "roles/notifier/role.h": C_START, "roles/chat-api/role.h": C_START,
+    "include/domain/task_next.h": C_START, "include/store/e.h": C_START, "include/store/recurring.h": C_START,
+    "include/net/db.h": C_START, "include/net/smtp.h": C_START, "roles/one/role.h": C_START, "roles/notifier/role.h": C_START, "roles/chat-api/role.h": C_START,
     "src/store/e.c": C_START + 'static const char *sql = "SELECT 1";\n'}
 
 ARCHITECTURE = [
@@ -72,6 +73,9 @@ ARCHITECTURE = [
     ("layers", "src/dapr/x.c", '#include "domain/x.h"', "includes what is not there"),
     ("layers", "roles/chat-api/x.c", '#include "domain/task_next.h"', "which roles/chat-api/ never may"),
     ("layers", "roles/notifier/x.c", '#include "store/e.h"', "which roles/notifier/ never may"),
+    ("layers", "roles/notifier/x.c", '#include "net/db.h"', "which roles/notifier/ never may"),
+    ("layers", "roles/chat-api/x.c", '#include "net/smtp.h"', "which roles/chat-api/ never may"),
+    ("layers", "roles/chat-api/x.c", '#include "store/recurring.h"', "which roles/chat-api/ never may"),
     ("layers", "roles/two/role.c", '#include "roles/one/role.h"', "a role includes another role"),
     ("layers", "src/app/x.c", 'const char *p = "/v1.0/state/x";', "sidecar outside of"),
     ("layers", "src/app/x.c", 'const char *p = "http://127.0.0.1:3500/v1.0-alpha1/jobs/x";', "sidecar outside of"),
@@ -86,18 +90,20 @@ ARCHITECTURE = [
     ("broker", "roles/one/x.c", 'const char *b = "broker:9092";', "9092"),
     ("broker", "roles/one/x.c", 'const char *b = "broker:" "9093";', "9093"),
     ("broker", "src/base/x.c", "enum { PORT = 9092 };", "9092"),
+    ("system-crons", "dapr-components/x.yaml", "kind: CronJob", "CronJob"),
+    ("system-crons", "scripts/x.sh", "crontab -l", "crontab"),
     ("broker", "Makefile", "PKGS := libevent_core rdkafka", "rdkafka"),
 ]
 
 
 def architecture_mutations():
     with Tree(GOOD) as tree:
-        for lint in ("layers", "broker"):
+        for lint in ("layers", "broker", "system-crons"):
             found, output = tree.lint(lint)
             if found:
                 yield f"{lint} finds something where nothing is: {output}"
     for lint, path, text, wanted in ARCHITECTURE:
-        with Tree({**GOOD, path: (C_START if path != "Makefile" else "") + text + "\n"}) as tree:
+        with Tree({**GOOD, path: (C_START if path.endswith((".c", ".h")) else "") + text + "\n"}) as tree:
             found, output = tree.lint(lint)
             if not found or wanted not in output:
                 yield f"{lint} does not find '{wanted}' in {path}: {text}"
@@ -180,10 +186,31 @@ def schema_mutations():
             yield "events does not miss a schema"
 
 
+# ---- tests that pages name: (text of the page, what is found; None: nothing) ----
+
+PROOFS = [
+    ("`test/flow/test_x.py::test_one`, `::test_two`, `test_x::test_one`, `test/flow/test_x.py`, `std::string`, ::test_three", None),
+    ("`test/flow/test_x.py::test_three`", "test/flow/test_x.py has no test_three"),
+    ("`test/flow/test_x.py::test_one`, `::test_three`", "test/flow/test_x.py has no test_three"),
+    ("`test/flow/test_x.py::test_tw`", "has no test_tw"),
+    ("`test/flow/test_y.py::test_one`", "names test/flow/test_y.py, which is not there"),
+    ("`test_y::test_one`", "names test_y, which is not there"),
+    ("`::test_one`", "names ::test_one, which is not there"),
+]
+
+
+def proof_mutations():
+    for text, wanted in PROOFS:
+        with Tree({"docs/page.md": text + "\n", "test/flow/test_x.py": "def test_one():\n    pass\n\n\ndef test_two(a, b):\n    pass\n"}) as tree:
+            found, output = tree.lint("proofs")
+            if found != (wanted is not None) or (wanted or "ok") not in output:
+                yield f"proofs, where {wanted or 'nothing'} is to be found in {text}: {output}"
+
+
 def mutations():
-    """That layers, broker and events (EV6) find what they are for."""
-    problems = [*architecture_mutations(), *schema_mutations()]
-    return problems, f"{len(ARCHITECTURE) + len(SCHEMAS)} trees"
+    """That layers, broker, events (EV6) and proofs find what they are for."""
+    problems = [*architecture_mutations(), *schema_mutations(), *proof_mutations()]
+    return problems, f"{len(ARCHITECTURE) + len(SCHEMAS) + len(PROOFS)} trees"
 
 
 LINTS = {"mutations": mutations}

@@ -234,5 +234,32 @@ def requirements():
     return problems, f"{rows} rows"
 
 
+# A test in a page: `test/flow/test_x.py::test_one` or `test_x::test_one`, and after it `::test_two`, which is in the same file.
+PROOF = re.compile(r"`((?:test|scripts)/[\w./-]+\.(?:c|h|py|sh)|test_\w+(?=::))?(?:::(\w+))?`")
+
+
+def file_of(named):
+    """The path of what a page names; None when it is not there, or not the only one."""
+    if "/" in named:
+        return named if os.path.exists(os.path.join(source.ROOT, named)) else None
+    found = source.files(f"test/**/{named}.py")
+    return found[0] if len(found) == 1 else None
+
+
+def proofs():
+    """Each test that a page names is there: its file, and in it a function of that name."""
+    problems, seen = [], 0
+    for page in source.files("docs/**/*.md", "*.md"):
+        path = None
+        for named, test in PROOF.findall(source.text(page)):
+            path = file_of(named) if named else path
+            seen += bool(named or test)
+            if (named or test) and path is None:
+                problems.append(f"{page} names {named or '::' + test}, which is not there")
+            elif test and not re.search(rf"\bdef {test}\(|\b{test}\)", source.text(path)):
+                problems.append(f"{page}: {path} has no {test}")
+    return problems, f"{seen} tests"
+
+
 LINTS = {"shell": shell, "yaml": yaml_files, "components": components, "workflows": workflows, "json": json_files, "sql": sql,
-         "secrets": secrets, "requirements": requirements}
+         "secrets": secrets, "requirements": requirements, "proofs": proofs}

@@ -7,9 +7,9 @@
  *
  * As --role=dapr-test-waiting it needs the sidecar, else it only wants one.
  */
-#include "app/app.h"
 #include "app/openapi.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "app/request.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -93,7 +93,7 @@ static const struct subscription SUBSCRIPTIONS[] = {
 	{ "dlq.test-events", "dlq.dlq", true, on_record },
 	{ .topic = NULL },
 };
-static const struct cron CRONS[] = { { "cron-test", on_tick }, { .name = NULL } };
+static const struct cron CRONS[] = { { "cron-test", on_tick, "@every 1h" }, { .name = NULL } };
 
 static struct role role = {
 	.name = "dapr-test",
@@ -129,7 +129,7 @@ static int run(const char *config_file)
 	buf_init(&mistakes, 64 * 1024);
 	config_read_file(config, config_file);
 	if (config_check(config) == 0 && options_check(config, &role, &mistakes) == 0)
-		r = app_run(&role, config);
+		r = process_run(role.name, &(struct process_part){ &role, config }, 1);
 	config_mistakes(config, &mistakes);
 	fprintf(stderr, "%.*s", (int)mistakes.n, mistakes.n > 0 ? mistakes.p : "");
 	buf_done(&mistakes);

@@ -332,6 +332,38 @@ START_TEST(variables_of_others)
 END_TEST
 
 /* A thousand mistakes are counted, a hundred told. */
+/* What several roles share: one of them knows a part of the keys. */
+START_TEST(taken_from_another)
+{
+	static const struct config_key *const app_only[] = { app_keys };
+	struct config *from = new_config(), *c = config_new(app_only, 1);
+	char *text;
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(config_set(c, STR("http.port"), STR("1"), "mine:1"), 0);
+	ck_assert_int_eq(config_set(c, STR("log.level"), STR("warn"), "mine:2"), 0);
+	ck_assert_ptr_null(config_place(from, "http.port"));
+	ck_assert_int_eq(config_set(from, STR("http.port"), STR("2"), "theirs:1"), 0);
+	ck_assert_int_eq(config_set(from, STR("http.timeout"), STR("3s"), "theirs:2"), 0);
+	ck_assert_int_eq(config_set(from, STR("database.url"), STR("x"), "theirs:3"), 0);
+	config_take(c, from);
+	config_free(from);
+
+	ck_assert_int_eq(config_i64(c, "http.port"), 2);
+	ck_assert_str_eq(config_place(c, "http.port"), "theirs:1");
+	ck_assert_int_eq(config_i64(c, "http.timeout"), 3000);
+	ck_assert_str_eq(config_place(c, "log.level"), "mine:2");
+	ck_assert(str_eq(config_str(c, "log.level"), STR("warn")));
+	ck_assert_ptr_null(config_place(c, "http.body_max"));
+	ck_assert(!config_has(c, STR("database.url")));
+	expect_mistakes(c, "");
+	text = printed(c, config_print);
+	ck_assert_ptr_nonnull(strstr(text, "http.port = 2  # theirs:1\n"));
+	free(text);
+	config_free(c);
+}
+END_TEST
+
 START_TEST(mistakes_are_bounded)
 {
 	struct config *c = new_config();
@@ -424,6 +456,7 @@ int main(void)
 	tcase_add_test(tc, mistakes_elsewhere);
 	tcase_add_test(tc, variables_of_others);
 	tcase_add_test(tc, mistakes_are_bounded);
+	tcase_add_test(tc, taken_from_another);
 	tcase_add_test(tc, large_file);
 	tcase_add_test(tc, help);
 	tcase_add_loop_test_raise_signal(tc, bad_table, SIGABRT, 0, 2);

@@ -304,6 +304,70 @@ START_TEST(capped_and_pooled)
 }
 END_TEST
 
+static unsigned n_expecting;
+
+static void expect_role(void *arg)
+{
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_eq(scope_current()->role, arg);
+		ck_assert_int_eq(fiber_sleep(1), 0);
+	}
+	if (--n_expecting == 0)
+		loop_stop(l);
+}
+
+static void wait_long(void *arg)
+{
+	*(int *)arg = fiber_sleep(60 * 1000);
+	loop_stop(l);
+}
+
+/* Two roles of a process: each has its own fibers, as many as it may, and its own scope. */
+START_TEST(loops_beside_each_other)
+{
+	struct scope scopes[2];
+	struct loop *ls[2];
+	int waited[2] = { 1, 1 };
+	char text_of[4096];
+	struct buf dump;
+
+	for (size_t i = 0; i < 2; i++) {
+		scope_init(&scopes[i], i == 0 ? "a" : "b", LOG_INFO);
+		ls[i] = loop_new_beside(l, &scopes[i]);
+		ck_assert_ptr_nonnull(ls[i]);
+	}
+	for (int i = 0; i < FIBER_MAX - 1; i++)
+		ck_assert_int_eq(fiber_spawn(ls[0], "many", expect_role, text("a"), NULL, NULL), 0);
+	ck_assert_int_eq(fiber_spawn(ls[0], "long", wait_long, &waited[0], NULL, NULL), 0);
+	ck_assert_int_eq(fiber_spawn(ls[0], "more", sleep_short, NULL, NULL, NULL), -EAGAIN);
+	ck_assert_int_eq(fiber_spawn(ls[1], "b", expect_role, text("b"), NULL, NULL), 0);
+	ck_assert_int_eq(fiber_spawn(ls[1], "long-b", wait_long, &waited[1], NULL, NULL), 0);
+	ck_assert_uint_eq(fiber_count_of(ls[0]), FIBER_MAX);
+	ck_assert_uint_eq(fiber_count_of(ls[1]), 2);
+	ck_assert_uint_eq(fiber_count_of(l), 0);
+
+	buf_init(&dump, sizeof(text_of));
+	fiber_dump(ls[1], &dump);
+	buf_append_char(&dump, '\0');
+	ck_assert_int_eq(buf_status(&dump), 0);
+	ck_assert_ptr_nonnull(strstr(dump.p, "long-b\t"));
+	ck_assert_ptr_null(strstr(dump.p, "many\t"));
+	buf_done(&dump);
+
+	n_expecting = FIBER_MAX;
+	ck_assert_int_eq(loop_run(l), 0);
+	fiber_cancel_all_of(ls[1]);
+	ck_assert_int_eq(loop_run(l), 0);
+	ck_assert_int_eq(waited[1], -ECANCELED);
+	ck_assert_int_eq(waited[0], 1);
+	fiber_cancel_all();
+	while (fiber_count() > 0)
+		ck_assert_int_eq(loop_run(l), 0);
+	for (size_t i = 0; i < 2; i++)
+		loop_free(ls[i]);
+}
+END_TEST
+
 static const char *logged_id(void)
 {
 	const struct log_context *c = log_context_current();
@@ -351,7 +415,7 @@ END_TEST
 
 static void dump_inside(void *arg)
 {
-	fiber_dump(arg);
+	fiber_dump(l, arg);
 }
 
 START_TEST(the_dump_names_who_waits_for_what)
@@ -441,6 +505,7 @@ static Suite *fiber_suite(void)
 	tcase_add_test(t, cancel_all_reaches_every_fiber);
 	tcase_add_test(t, a_fiber_may_spawn_but_not_enter_another);
 	tcase_add_test(t, capped_and_pooled);
+	tcase_add_test(t, loops_beside_each_other);
 	tcase_add_test(t, the_log_context_belongs_to_the_fiber);
 	tcase_add_test(t, a_context_taken_on_the_way_is_kept);
 	tcase_add_test(t, the_dump_names_who_waits_for_what);

@@ -187,6 +187,56 @@ START_TEST(the_clock_stands_still_within_a_turn)
 }
 END_TEST
 
+static void note_role(void *arg)
+{
+	(void)arg;
+	note(scope_current()->role);
+}
+
+static void note_role_and_stop(void *arg)
+{
+	note_role(arg);
+	loop_stop(l);
+}
+
+/* Two roles of a process: what one of them has no end of holds up neither the other nor its timer.
+ */
+START_TEST(loops_beside_each_other_have_scopes)
+{
+	struct scope scopes[2];
+	struct loop *a, *b;
+	struct loop_task task;
+	struct timer timer;
+
+	scope_init(&scopes[0], "a", LOG_INFO);
+	scope_init(&scopes[1], "b", LOG_INFO);
+	a = loop_new_beside(l, &scopes[0]);
+	b = loop_new_beside(l, &scopes[1]);
+	ck_assert_ptr_nonnull(a);
+	ck_assert_ptr_nonnull(b);
+	ck_assert_ptr_eq(loop_base(a), loop_base(l));
+	ck_assert_ptr_eq(loop_scope(b), &scopes[1]);
+
+	loop_task_init(&again, run_again, NULL); /* defers to l */
+	loop_defer(a, &again);
+	loop_task_init(&task, note_role, NULL);
+	loop_defer(b, &task);
+	timer_init(&timer, a, note_role_and_stop, NULL);
+	ck_assert_int_eq(timer_start(&timer, 20), 0);
+	ck_assert_int_eq(loop_run(b), 0); /* any of them runs all */
+	ck_assert_str_eq(trace, "ba");
+	ck_assert_str_eq(scope_current()->role, "");
+
+	loop_undefer(l, &again);
+	timer_done(&timer);
+	loop_free(a);
+	loop_task_init(&task, stop, NULL);
+	loop_defer(b, &task);
+	ck_assert_int_eq(loop_run(l), 0);
+	loop_free(b);
+}
+END_TEST
+
 static Suite *loop_suite(void)
 {
 	Suite *s = suite_create("loop");
@@ -200,6 +250,7 @@ static Suite *loop_suite(void)
 	tcase_add_test(t, signal_handlers_are_bounded);
 	tcase_add_test(t, a_write_to_a_closed_pipe_is_an_error_not_a_death);
 	tcase_add_test(t, the_clock_stands_still_within_a_turn);
+	tcase_add_test(t, loops_beside_each_other_have_scopes);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -288,6 +288,47 @@ START_TEST(reads_apps)
 }
 END_TEST
 
+static struct config *config;
+
+static struct settings *read_settings(const char *tokens, const char *secrets, struct err *err)
+{
+	const struct config_key *const tables[] = { SIDECAR_OPTIONS };
+	struct config *c = config_new(tables, 1);
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(config_set(c, STR("sidecar.apps"), STR("a=1:h:1, z=2:h:1"), "test"), 0);
+	ck_assert_int_eq(config_set(c, STR("sidecar.tokens"), str_from(tokens), "test"), 0);
+	ck_assert_int_eq(config_set(c, STR("sidecar.secrets"), str_from(secrets), "test"), 0);
+	config = c; /* what is read views into it */
+	return settings_new(c, err);
+}
+
+/* Tokens and secrets that come with the configuration and not in files. */
+START_TEST(reads_tokens_and_secrets)
+{
+	static const char *const BAD_TOKENS[] = { "a/api=", "a/api=x y", "b/api=x", "a/other=x",
+						  "a/api" };
+	struct err err = { 0 };
+	struct settings *s =
+		read_settings("a/api=A=1; z/app=Z2 ;a/app=A2", "{\"n\":{\"k\":\"v\"}}", &err);
+
+	ck_assert_ptr_nonnull(s);
+	assert_str(s->apps[0].api_token, "A=1");
+	ck_assert_str_eq(s->apps[0].app_header, "dapr-api-token: A2");
+	ck_assert_uint_eq(s->apps[1].api_token.n, 0);
+	ck_assert_str_eq(s->apps[1].app_header, "dapr-api-token: Z2");
+	assert_str(s->secrets, "{\"n\":{\"k\":\"v\"}}");
+	settings_free(s);
+	config_free(config);
+	for (size_t i = 0; i < ARRAY_SIZE(BAD_TOKENS); i++) {
+		ck_assert_msg(read_settings(BAD_TOKENS[i], "", &err) == NULL, "%s", BAD_TOKENS[i]);
+		config_free(config);
+	}
+	ck_assert_ptr_null(read_settings("", "{", &err));
+	config_free(config);
+}
+END_TEST
+
 START_TEST(reads_rules)
 {
 	static const char *const BAD[] = { "a", "a/=x", "b/c=x", "a/c", "/c=x", "a=x" };
@@ -336,6 +377,7 @@ int main(void)
 	tcase_add_test(tc, answers_mean);
 	tcase_add_test(tc, partitions);
 	tcase_add_test(tc, reads_apps);
+	tcase_add_test(tc, reads_tokens_and_secrets);
 	tcase_add_test(tc, reads_rules);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
