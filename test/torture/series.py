@@ -32,8 +32,8 @@ def completions(life):
 
 
 def is_touched(life):
-    """By anybody; what became of its reminder counts."""
-    return life.last > 1
+    """By anybody; what became of its reminder does not count."""
+    return any(not life.is_by_recurrer(version) for version in life.versions)
 
 
 # ---- the successors of one task ----

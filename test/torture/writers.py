@@ -282,7 +282,7 @@ class Writer(threading.Thread):
 class Writers:
     """users * threads of them. pause: seconds of a writer between two requests, so that consumers keep up."""
 
-    def __init__(self, deployment, openapi, seed, soon, users=8, threads=2, pause=0.2):
+    def __init__(self, deployment, openapi, seed, soon, users=8, threads=2, pause=0.4):
         self.users = [User(f"torture-{n}") for n in range(users)]
         instances = [i for i in deployment.instances if i.role == "chat-api"]
         self.all = []
