@@ -20,17 +20,19 @@ class Mailboxes:
         self.users = {}  # address -> user
         self.strange = []  # mails that are none of these
 
-    def open(self, api):
-        """As a user does: the address, the mail, the link in it."""
-        if api.user in self.on_screen:
-            api.prefer(channels=["in_app"])
-            return
-        address = f"{api.user}@example.org"
-        self.users[address] = api.user
-        api.prefer(email=address, channels=["email"])
-        link = LINK.search(self.d.mail.wait(address, seconds=SECONDS)[0].text)[0]
-        answer = api.request("GET", link, token=None)
-        assert answer.status == 200, answer
+    def open(self, apis):
+        """As users do: the address, the mail, the link in it."""
+        for api in apis:
+            if api.user in self.on_screen:
+                api.prefer(channels=["in_app"])
+            else:
+                self.users[f"{api.user}@example.org"] = api.user
+                api.prefer(email=f"{api.user}@example.org", channels=["email"])
+        by_name = {api.user: api for api in apis}
+        for address, user in self.users.items():
+            link = LINK.search(self.d.mail.wait(address, seconds=SECONDS)[0].text)[0]
+            answer = by_name[user].request("GET", link, token=None)
+            assert answer.status == 200, answer
 
     def wait_known(self):
         """Until notifier knows them."""

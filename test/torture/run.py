@@ -170,9 +170,9 @@ class Torture:
         names = [user.name for user in self.writers.users]
         # Notifications are read where they are stored, which is here only in one of the stacks.
         self.mailboxes = Mailboxes(self.d, names[1::2] if self.arguments.stack == "embedded" else ())
-        for name in names:
-            api = Api(self.d.of("chat-api"), self.d.token(name), name, self.openapi)
-            self.mailboxes.open(api)
+        apis = [Api(self.d.of("chat-api"), self.d.token(name), name, self.openapi) for name in names]
+        self.mailboxes.open(apis)
+        for api in apis:
             api.close()
         self.mailboxes.wait_known()
 
