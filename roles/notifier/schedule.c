@@ -2,7 +2,8 @@
 /*
  * Jobs: one for each reminder that is to fire, at its exact time. An event is acknowledged when its
  * job is made; when the job fires, the event that it carries is published, and nothing else
- * happens. The event is the same however often it is made: its id and time come from the reminder.
+ * happens. The event is the same however often it is made: its id and time come from the reminder
+ * and from the event that it is made of.
  */
 #include "schedule_private.h"
 
@@ -23,6 +24,17 @@ static struct str job_name(struct arena *arena, const struct uuid *id)
 	return arena_printf(arena, "rem-%s", text);
 }
 
+/* Of a try that is not at the reminder's time. */
+static struct str try_name(struct arena *arena, const struct reminder_notice *notice,
+			   int64_t attempt)
+{
+	char text[UUID_TEXT_SIZE];
+
+	uuid_format(&notice->reminder_id, text);
+	return arena_printf(arena, "rem-%s-%lld-%lld", text, (long long)notice->version,
+			    (long long)attempt);
+}
+
 /* The trigger of a try. .p NULL: no memory. */
 static struct str render_trigger(const struct incoming *in, const struct reminder_notice *notice,
 				 int64_t at_us, struct uuid *ret_id)
@@ -32,8 +44,9 @@ static struct str render_trigger(const struct incoming *in, const struct reminde
 	char id[UUID_TEXT_SIZE];
 
 	uuid_format(&notice->reminder_id, id);
-	struct str name = arena_printf(in->arena, "trigger %s %lld %lld", id,
-				       (long long)notice->version, (long long)notice->attempt);
+	struct str name = arena_printf(in->arena, "trigger %s %lld %lld of %.*s", id,
+				       (long long)notice->version, (long long)notice->attempt,
+				       STR_ARGS(in->event.id));
 	struct buf *out = arena_buf(in->arena, EVENT_BYTES_MAX);
 
 	if (name.p == NULL || out == NULL || uuid_v7_named(at_us, name, &e.id) < 0)
@@ -44,38 +57,63 @@ static struct str render_trigger(const struct incoming *in, const struct reminde
 }
 
 /* {"user_id", "event_id", "event"}; the event as one string. .p NULL: no memory. */
-static struct str render_job(const struct incoming *in, const struct reminder_notice *notice,
-			     int64_t at_us)
+static struct str render_job(const struct incoming *in, struct str event_id, struct str event)
 {
 	struct buf *out = arena_buf(in->arena, JOB_BYTES_MAX);
-	char id_text[UUID_TEXT_SIZE];
-	struct uuid id;
-	struct str trigger = render_trigger(in, notice, at_us, &id);
 	struct json_out o;
 
-	if (trigger.p == NULL || out == NULL)
+	if (out == NULL)
 		return (struct str){ NULL, 0 };
-	uuid_format(&id, id_text);
 	json_out_init(&o, out);
 	json_begin_object(&o);
 	json_key_str(&o, STR("user_id"), in->event.user_id);
-	json_key_str(&o, STR("event_id"), str_from(id_text));
-	json_key_str(&o, STR("event"), trigger);
+	json_key_str(&o, STR("event_id"), event_id);
+	json_key_str(&o, STR("event"), event);
 	json_end_object(&o);
 	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
+}
+
+static struct str render_trigger_job(const struct incoming *in,
+				     const struct reminder_notice *notice, int64_t at_us)
+{
+	char id_text[UUID_TEXT_SIZE];
+	struct uuid id;
+	struct str trigger = render_trigger(in, notice, at_us, &id);
+
+	if (trigger.p == NULL)
+		return trigger;
+	uuid_format(&id, id_text);
+	return render_job(in, str_from(id_text), trigger);
 }
 
 FIBER int schedule_try_wait(struct notifier *n, const struct incoming *in,
 			    const struct reminder_notice *notice, int64_t at_us, int64_t delay_s,
 			    struct err *reterr)
 {
-	struct str name = job_name(in->arena, &notice->reminder_id);
-	struct str data = render_job(in, notice, at_us);
+	bool is_delayed = delay_s != SCHEDULE_AT_TIME;
+	struct reminder_notice when_due = *notice;
+	struct str name = is_delayed ? try_name(in->arena, notice, notice->attempt)
+				     : job_name(in->arena, &notice->reminder_id);
+
+	when_due.late_by_s = NOTICE_NOT_LATE; /* how late it is, is seen when it fires */
+	struct str data = render_trigger_job(in, &when_due, at_us);
 
 	if (name.p == NULL || data.p == NULL)
 		return notifier_no_memory(reterr);
-	if (delay_s == SCHEDULE_AT_TIME)
+	if (!is_delayed)
 		return sidecar_job_put_wait(n->sidecar, name, at_us, data, JOB_RETRY_S, reterr);
+	return sidecar_job_put_after_wait(n->sidecar, name, delay_s, data, JOB_RETRY_S, reterr);
+}
+
+FIBER int schedule_again_wait(struct notifier *n, const struct incoming *in,
+			      const struct reminder_notice *notice, int64_t attempt,
+			      int64_t delay_s, struct err *reterr)
+{
+	struct str name = try_name(in->arena, notice, attempt);
+	struct str data = render_job(in, in->event.id, in->body);
+
+	if (name.p == NULL || data.p == NULL)
+		return notifier_no_memory(reterr);
 	return sidecar_job_put_after_wait(n->sidecar, name, delay_s, data, JOB_RETRY_S, reterr);
 }
 
@@ -129,7 +167,6 @@ FIBER int notifier_on_scheduled(struct notifier *n, struct incoming *in, struct 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	notice.attempt = 1;
-	notice.late_by_s = NOTICE_NOT_LATE;
 	r = schedule_try_wait(n, in, &notice, notice.remind_at_us, SCHEDULE_AT_TIME, reterr);
 	if (r == 0)
 		metric_add(n->scheduled, 1);

@@ -14,7 +14,8 @@
 
 #include <errno.h>
 
-enum { ERROR_MAX = 500 }; /* code points of an error that is kept */
+enum { ERROR_MAX = 500 };		     /* code points of an error that is kept */
+#define PAUSE_MAX_US (86400 * TIME_US_PER_S) /* as long as notifier.retry_delays may be */
 
 enum outcome_kind { OUTCOME_NONE, OUTCOME_TRIGGER, OUTCOME_SENT, OUTCOME_FAILED };
 
@@ -140,12 +141,17 @@ static int change_task(struct arena *arena, const struct outcome *o, const struc
 	return 0;
 }
 
-/* The pause that was told, from now on by the database's clock: the one who told it has its own. */
+/* The pause that was told, at most PAUSE_MAX_US, from now on by the database's clock: the one who
+ * told it has its own. */
 static int64_t sweep_from_us(const struct outcome *o, int64_t now_us)
 {
+	int64_t pause_us = o->retry_at_us - o->at_us;
+
 	if (o->retry_at_us == 0)
 		return 0;
-	return o->retry_at_us > o->at_us ? now_us + (o->retry_at_us - o->at_us) : now_us;
+	if (pause_us < 0)
+		pause_us = 0;
+	return now_us + (pause_us < PAUSE_MAX_US ? pause_us : PAUSE_MAX_US);
 }
 
 static FIBER int store(struct recurrer *rc, struct arena *arena, const struct outcome *o,

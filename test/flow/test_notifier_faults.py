@@ -250,7 +250,8 @@ def test_after_one_five_and_fifteen_minutes(make_notifiers, new_user):
         failed = wait_outcomes(stack, user, attempt)[-1]
         assert round(instant(failed["data"]["payload"]["retry_at"]) - instant(failed["time"]), 3) == minutes * 60
         due, data = wait_until("its job", lambda: stack.database.rows(
-            "SELECT extract(epoch FROM due_at - now()) / 60, data FROM sidecar.jobs WHERE name = %s", f"rem-{said['reminder_id']}"))[0]
+            "SELECT extract(epoch FROM due_at - now()) / 60, data FROM sidecar.jobs WHERE name = %s",
+            f"rem-{said['reminder_id']}-1-{attempt + 1}"))[0]
         assert minutes - 0.5 < due <= minutes
         mark = wait_until("the mark", lambda a=attempt: stack.database.value(
             "SELECT extract(epoch FROM expires_at - now()) / 60 FROM sidecar.state WHERE key LIKE %s", f"%/pause/1.{a}"))
@@ -322,6 +323,7 @@ def test_settings_that_make_no_sense(make_database, tmp_path_factory):
     """Each is told, with the key, and nothing starts: exit code 78."""
     stack = Stack(tmp_path_factory.mktemp("settings"), make_database("notifier_settings"), None)
     for key, value in (("smtp.url", "mail.example.org"), ("smtp.url", "smtp://user:pw@127.0.0.1"), ("smtp.from", "nobody"),
+                       ("smtp.from", f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}"),
                        ("notifier.retry_delays", "soon"), ("notifier.retry_delays", "1s," * 9 + "1s"), ("notifier.public_url", "ftp://x.example"),
                        ("notifier.public_url", "http://x.example/?a=b"), ("smtp.timeout", "61s")):
         config = {**stack.notifier.config, "smtp.url": "smtp://127.0.0.1:25", key: value}

@@ -373,6 +373,14 @@ def test_a_pause_told_by_a_wrong_clock(stack, api, hours):
     assert 290 < stack.database.value("SELECT extract(epoch FROM retry_at - now()) FROM todod.reminders WHERE id = %s", reminder["id"]) <= 301
 
 
+def test_a_pause_without_end(stack, api):
+    """FT9: no event keeps the sweep from a reminder for longer than a day."""
+    task, reminder = remind(api)
+    make_due(stack, reminder)
+    take(stack, failed(api, task, reminder, retry_at="9999-12-31T23:59:59Z"))
+    assert stack.database.value("SELECT retry_at <= now() + interval '1 day' FROM todod.reminders WHERE id = %s", reminder["id"])
+
+
 def test_a_trigger_of_a_job(stack, api):
     """EV17: the job was there at the exact time: the sweep leaves the reminder alone."""
     task, reminder = remind(api)
