@@ -200,6 +200,25 @@ def test_an_hour_of_downtime(make_whole, connect_api, jobs):
         assert all(re.search(r"It comes (1 hour|[45]\d minutes)[ 0-9a-z]* late", m.text) for m in letters)
 
 
+def test_the_last_failure_and_its_replay(make_whole, connect_api):
+    """RL16, FL4, EV12, RL11: 451 four times: each try is told and shown, then it has failed and is a dead letter; auditor replays it,
+    and as the mail server is well by then, the mail goes out and the reminder is sent. Others are not held up."""
+    whole, mail = make_whole("replay", auditor="2s", notifier__retry_delays="1s,1s,1s", notifier__lease="4s", smtp__timeout="3s")
+    api, other = (confirmed(whole, mail, connect_api(whole.chat_api)) for _ in range(2))
+    mail.on("rcpt", "451 later", address_of(api))
+    api.create("late", due_date=at(1))
+    wait_until("it has failed", lambda: api.reminders("?status=failed"))
+    (shown,) = api.reminders("?status=failed")
+    assert shown["retry_count"] == 4 and "451 later" in shown["last_error"] and shown["sent_at"] is None
+    assert not reminders_to(mail, api)
+    mail.on("rcpt", None, address_of(api))
+    other.create("on time", due_date=at(1))
+    all_sent(other, 1)
+    (sent,) = all_sent(api, 1)
+    assert sent["retry_count"] >= 4 and sent["last_error"] is None
+    assert len(reminders_to(mail, api)) == len(reminders_to(mail, other)) == 1
+
+
 def test_words_that_are_not_meant_well(shared, connect_api):
     """RL4, SE11: titles that would be headers, parts, tags and commands, through the API to a server that takes nothing it should not:
     the mail is the title's owner's alone, and the title is what it was."""
