@@ -190,6 +190,17 @@ static int start(struct mailing *m, const struct mail *mail, struct err *reterr)
 	return 0;
 }
 
+/* The sidecar waits no longer, or what has happened could not be told; but it must be. */
+static FIBER int end_alone(struct mailing *m, int r)
+{
+	bool is_safe = may_be_acknowledged(m);
+
+	if (hand_over(m) == 0)
+		return is_safe ? 0 : r;
+	mailing_free(m);
+	return r;
+}
+
 FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct mail_text *text,
 			    struct err *reterr)
 {
@@ -212,10 +223,5 @@ FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct m
 		mailing_free(m);
 		return r;
 	}
-	/* The sidecar waits no longer, or what has happened could not be told; but it must be. */
-	bool is_safe = may_be_acknowledged(m);
-	if (hand_over(m) == 0)
-		return is_safe ? 0 : r;
-	mailing_free(m);
-	return r;
+	return end_alone(m, r);
 }
