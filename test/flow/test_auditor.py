@@ -32,9 +32,7 @@ class Auditor:
     def __init__(self, database, make_daemon, tmp_path, sidecar=None):
         self.database = database
         for role in ROLES:
-            database.rows("SELECT pg_advisory_lock(7)")
-            database.rows(f"ALTER ROLE {role} LOGIN")
-            database.rows("SELECT pg_advisory_unlock(7)")
+            database.let_log_in(role)
         self.kek = "5f" * 32
         self.pem = pem_of(ed25519.Ed25519PrivateKey.generate())
         self.kek_file = write_private(tmp_path / "kek", self.kek.encode())
