@@ -18,8 +18,8 @@ import history
 from history import REMINDERS, instant
 
 WHAT = "effects"
-# How long before the due time a cancel must be acknowledged, not counting time in which database, sidecar or broker were away:
-# its event is published by a relay, whose lease outlives it by 6 s when it is killed, as may be the next one that takes it.
+# How long before the due time a cancel must be acknowledged, not counting time in which the outbox was behind, or database, sidecar
+# or broker away: its event is published by a relay, whose lease outlives it by 6 s when it is killed, as may be the next one.
 MARGIN_SECONDS = 30
 # What is between the server's answer and the state that tells of it, at most: after that notifier gives up telling.
 TELLING_SECONDS = 25

@@ -43,14 +43,14 @@ UNAVAILABLE = 69  # how a role ends that waited in vain for what it needs
 TOPICS = ("task-events", "reminders")
 # Letters are replayed after this time, then 10 and 60 times as long.
 REPLAY_AFTER = "5s"
-DRAIN_SECONDS = 900
+DRAIN_SECONDS = 1800
 SHOWN_MAX, WORDS_MAX = 20, 2000
 # Pauses that end with the run; and as many mails as there are.
 NOTIFIER = {"notifier.retry_delays": "1s,2s,4s,8s,8s,8s,8s,8s", "notifier.mails_per_day": 100000}
 QUICK = {"notifier.lease": "5s", "smtp.timeout": "4s", "smtp.step_timeout": "2s", "smtp.connect_timeout": "2s"}
 SOON_MIN_SECONDS, SOON_MAX_SECONDS = 8, 120
-# What carries a cancel from the outbox to its topic, beside the relays.
-CARRIERS = ("postgres", "sidecar", "kafka")
+# What carries a cancel from the outbox to its topic.
+CARRIERS = ("outbox", "postgres", "sidecar", "kafka")
 HOLDERS = ("notifier", "daprd-notifier", "sidecar", "postgres", "mail", "kafka")
 
 
@@ -103,6 +103,7 @@ class Torture:
                 sabotage.damage(self.d.database, self.d.mail)
             self.compare()
             self.look_at_records()
+        self.tormentor.watcher.stopped.set()
         self.look_at_logs()
         self.look_for_secrets()
         return self.print_all()
@@ -292,7 +293,8 @@ class Torture:
             print(f"| {kind} | {answered:,} | {tries:,} |")
         print(f"\n{self.report.table()}\n\n{self.report.effects_table()}\n")
         self.say(f"{self.delivered.total():,} deliveries of {len(self.delivered):,} events; {self.letters[0]} dead letters, replayed "
-                 f"up to {self.letters[1]} times, {self.report.late} events came out of them; drained in {self.drained:.0f} s; "
+                 f"up to {self.letters[1]} times, {self.report.late} events came out of them; the outbox was up to "
+                 f"{self.tormentor.watcher.most_seconds:.0f} s behind; drained in {self.drained:.0f} s; "
                  f"{time.monotonic() - self.started:.0f} s in all")
         if self.arguments.sabotage:
             return self.print_sabotage()

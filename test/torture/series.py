@@ -38,12 +38,20 @@ def is_touched(life):
 
 # ---- the successors of one task ----
 
-def misfits(body, child):
+def is_next(due, before, made, dues):
+    """
+    Whether a daily series that was ever due at `dues` goes on there after `before`: at the time of day of one of them, as its first date
+    says when, and users move single instances; at the first such time after it and after now.
+    """
+    if due <= before or due % DAY_SECONDS not in {d % DAY_SECONDS for d in dues}:
+        return False
+    return due - before <= DAY_SECONDS or due - DAY_SECONDS <= made or any(0 <= due - d <= DAY_SECONDS for d in dues)
+
+
+def misfits(body, child, dues):
     """What is not as it is to be in what follows the task as it was then."""
-    due, made = second_of(child["due_date"]), second_of(child["created_at"])
-    ahead = due - second_of(body["due_date"])
     wrong = [k for k in COPIED if body[k] != child[k]]
-    if ahead <= 0 or ahead % DAY_SECONDS or (ahead > DAY_SECONDS and due - DAY_SECONDS > made):
+    if not is_next(second_of(child["due_date"]), second_of(body["due_date"]), second_of(child["created_at"]), dues):
         wrong.append("due_date")
     if child["occurrence"] != body["occurrence"] + 1:
         wrong.append("occurrence")
@@ -52,19 +60,19 @@ def misfits(body, child):
     return wrong
 
 
-def misfit(parent, child):
+def misfit(parent, child, dues):
     """None if it follows the task as it was in one of its versions; else what is wrong with it beside the one that is nearest."""
-    found = [misfits(body, child) for _, _, body in parent.steps()]
+    found = [misfits(body, child, dues) for _, _, body in parent.steps()]
     return min(found, key=len, default=["everything"]) or None
 
 
-def check_family(report, parent, children):
+def check_family(report, parent, children, dues):
     name = name_of(parent)
     state = parent.state()
     alive = [c for c in children if not c.is_gone]
     kept = [c for c in children if not c.taken_back]
     for child in children:
-        wrong = misfit(parent, child.versions[1][-1])
+        wrong = misfit(parent, child.versions[1][-1], dues)
         if wrong:
             report.add("unexpected", WHAT, f"{name}: {name_of(child)} follows it with another {wrong}: {child.versions[1][-1]}, after "
                        f"{[body for _, _, body in parent.steps() if body['completed']][-1:]}")
@@ -125,9 +133,13 @@ def check_outcomes(report, life, outcomes):
 def check(report, lives, rows):
     outcomes = {(row["user_id"], row["data"]["payload"]["reminder_id"], row["data"]["payload"]["version"], row["type"])
                 for row in rows if row["topic"] == history.REMINDERS and row["type"] in history.WAY}
-    families = {}
+    families, dues = {}, {}
+    for life in lives.values():
+        for _, before, body in life.steps():
+            if body.get("due_date") and not (before is None and life.is_by_recurrer(1)):
+                dues.setdefault(body["series_id"], set()).add(second_of(body["due_date"]))
     check_made(report, lives, families)
     for key, life in lives.items():
         check_outcomes(report, life, outcomes)
         if key in families or any(is_recurring(b) and b["completed"] for _, _, b in life.steps()):
-            check_family(report, life, families.get(key, []))
+            check_family(report, life, families.get(key, []), dues.get(life.versions[life.last][-1].get("series_id"), set()))

@@ -15,6 +15,7 @@ from database import Database
 
 READY_SECONDS = 60
 MAIL_AWAY_SECONDS = 3
+BEHIND_SECONDS = 5
 # (least, most) seconds of a life, by the beginning of a process's name; the first that fits. New roles need a line here only if
 # theirs is another rhythm.
 RHYTHMS = {
@@ -117,6 +118,35 @@ class Victim(threading.Thread):
             self.failure = f"{self.name}: {e!r}"
 
 
+class Watcher(threading.Thread):
+    """
+    Sees when the outbox is behind: the oldest event in it is older than BEHIND_SECONDS, or nobody knows. behind: (from, to), of each look.
+    """
+
+    def __init__(self, database):
+        super().__init__(daemon=True, name="watcher")
+        self.database, self.behind, self.stopped = database, [], threading.Event()
+        self.most_seconds = 0.0
+
+    def look(self):
+        """Seconds; None: not known."""
+        try:
+            return self.database.value("""SELECT coalesce(extract(epoch FROM now() - min((event::jsonb ->> 'time')::timestamptz))::float8, 0)
+                FROM (SELECT event FROM todod.outbox ORDER BY id LIMIT 1) oldest""")
+        except psycopg2.Error:
+            return None
+
+    def run(self):
+        before = time.time()
+        while not self.stopped.wait(1):
+            age, now = self.look(), time.time()
+            if age is None or age > BEHIND_SECONDS:
+                self.behind.append((before, now))
+            self.most_seconds = max(self.most_seconds, age or 0)
+            before = now
+        self.database.close()
+
+
 class Tormentor:
     """Of all processes of a deployment."""
 
@@ -126,6 +156,7 @@ class Tormentor:
         self.victims = [Victim(name, process, seed, hooks.get(name)) for name, process in deployment.processes.items()]
         self.rewound = 0
         self.mail = deployment.mail
+        self.watcher = Watcher(Database(deployment.database.cluster_url, deployment.database.name))
 
     def rewind(self, rng):
         """While the embedded sidecar is dead: its groups read on from a little before where they were, as after a restore."""
@@ -141,6 +172,7 @@ class Tormentor:
     def start(self):
         """The mail server takes its time as well: each seventh recipient is asked to come again."""
         self.mail.on("rcpt", lambda n: "451 not now" if n % 7 == 0 else None)
+        self.watcher.start()
         for victim in self.victims:
             victim.start()
         return self
@@ -175,8 +207,8 @@ class Tormentor:
             victim.note_up()
 
     def spans(self):
-        """(name, from, to) of all times in which one of them was away."""
-        return [span for victim in self.victims for span in victim.spans()]
+        """(name, from, to) of all times in which one of them was away; "outbox": in which it was behind."""
+        return [*(span for victim in self.victims for span in victim.spans()), *(("outbox", a, b) for a, b in self.watcher.behind)]
 
     def failures(self):
         return [v.failure for v in self.victims if v.failure]
