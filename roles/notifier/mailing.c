@@ -171,6 +171,26 @@ int mailing_compose(struct mailing *m, struct str to, struct mail *ret, struct m
 	return 0;
 }
 
+/* 0: it is on its way, or that has failed already; < 0: it cannot even be written. */
+static int begin(struct mailing *m, const struct mail *mail, struct err *reterr)
+{
+	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
+	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
+
+	m->started_ms = time_monotonic_ms();
+	if (r == 0)
+		r = smtp_send_start(m->n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
+				    &m->why);
+	if (m->smtp == NULL && m->why.kind == NULL)
+		return r;
+	if (r < 0) {
+		m->is_over = true;
+		m->result = r;
+		note_result(m);
+	}
+	return 0;
+}
+
 FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct mail_text *text,
 			    struct err *reterr)
 {
@@ -179,21 +199,10 @@ FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct m
 	mail->subject = buf_str(text->subject);
 	mail->text = buf_str(text->text);
 	mail->html = buf_str(text->html);
-	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
-	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
-
-	m->started_ms = time_monotonic_ms();
-	if (r == 0)
-		r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
-				    &m->why);
-	if (m->smtp == NULL && m->why.kind == NULL) { /* it cannot even be written */
+	int r = begin(m, mail, reterr);
+	if (r < 0) {
 		mailing_free(m);
 		return r;
-	}
-	if (r < 0) {
-		m->is_over = true;
-		m->result = r;
-		note_result(m);
 	}
 	bool is_over = wait_for_end(m, n->n_alone > 0 ? 1 : n->patience_ms);
 	if (!is_over && may_be_acknowledged(m) && hand_over(m) == 0)
