@@ -65,7 +65,7 @@ GOAL_EFFECT_MS, GOAL_IDLE = 15, 0.5
 STEPS = {
     "embedded": ("floor", "sustained", "backlog", "api", "completions", "due_within_a_minute", "without_jobs", "sweep", "scheduled",
                  "rest"),
-    "dapr": ("floor", "sustained", "backlog", "completions", "due_within_a_minute", "without_jobs", "rest"),
+    "dapr": ("floor", "sustained", "backlog", "completions", "due_within_a_minute", "rest"),
 }
 PG_SETTINGS = ("max_connections=200", "shared_buffers=512MB", "max_wal_size=4GB", "track_commit_timestamp=on")
 AUDITED = "topic = 'task-events'"
