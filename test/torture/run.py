@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writers write while what they write to is killed; then what they were told is compared with what there is.
+EV11, AR10: writers write while what they write to is killed; then what they were told is compared with what there is.
 
   test/torture/run.py [--stack=embedded|dapr] [--seconds=60] [--away=20] [--seed=N] [--profile=asan] [--quick] [--sabotage]
 
