@@ -19,7 +19,7 @@ declare -A groups=(
 		libcurl4-openssl-dev libssl-dev libunistring-dev"
 	[run]="postgresql:/usr/lib/postgresql/*/bin/postgres curl openssl tzdata util-linux
 		python3 python3-aiosmtpd"
-	[test]="check libfaketime perl python3 python3-pytest python3-psycopg2 python3-jsonschema python3-fastjsonschema python3-hypothesis python3-jwt python3-dateutil
+	[test]="check libfaketime perl python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-jsonschema python3-fastjsonschema python3-hypothesis python3-jwt python3-dateutil
 		python3-cryptography python3-yaml python3-venv git clang-format-14 pmccabe shellcheck yamllint procps"
 	[dapr]="python3"
 	[bench]="wrk strace nodejs:/usr/bin/node npm:/usr/bin/npm binutils python3 python3-cryptography"

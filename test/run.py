@@ -202,7 +202,8 @@ def flow(tally, cluster, profile):
     started = time.monotonic()
     build = os.path.join(ROOT, "build", profile)
     env = dict(os.environ, **SANITIZERS, TODOD_TEST_DATABASE_URL=cluster.start(), TODOD_TEST_BUILD=build)
-    passed, failed, skipped, status, output = run_pytest("flow", build, env, FLOW_SECONDS)
+    # They wait more than they work: files side by side, each with databases and processes of its own.
+    passed, failed, skipped, status, output = run_pytest("flow", build, env, FLOW_SECONDS, "-n", str(JOBS), "--dist=loadfile", "test/flow")
     if failed or skipped:
         show(f"flow: exit status {status}", output)
     tally.suite("flow", passed, failed, started, f" ({skipped} skipped)" if skipped else "")

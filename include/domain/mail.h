@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { MAIL_BYTES_MAX = 64 * 1024, MAIL_URL_MAX = 900 };
+enum { MAIL_BYTES_MAX = 64 * 1024, MAIL_URL_MAX = 900, MAIL_ID_MAX = 250 };
 
 struct mail {
 	struct str from_name;	    /* UTF-8; empty: none */

@@ -39,8 +39,6 @@ int smtp_url_check(struct str url, bool *ret_is_loopback) MUST_CHECK;
 struct smtp *smtp_new(const struct smtp_config *config);
 /* Accepts NULL. Sendings under way end with -ECANCELED, on their fibers. */
 void smtp_free(struct smtp *s);
-/* How many are under way. */
-unsigned smtp_running(const struct smtp *s);
 
 /*
  * from and to without brackets; data is the whole mail, lines ended by CRLF, and lives until the

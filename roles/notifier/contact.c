@@ -77,7 +77,10 @@ FIBER int contact_read_wait(struct notifier *n, struct arena *arena, struct str 
 	*ret = UNKNOWN;
 	if (!stored.found)
 		return 0;
-	if (parse(arena, stored.value, "contact", ret, &why) < 0) {
+	r = parse(arena, stored.value, "contact", ret, &why);
+	if (r == -ENOMEM)
+		return notifier_no_memory(reterr);
+	if (r < 0) {
 		log_err(LOG_WARN, "contact.unreadable", &why);
 		*ret = UNKNOWN;
 	}

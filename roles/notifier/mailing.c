@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sending, waiting, and handing over. What a fiber of its own could not bring to an end becomes a
- * dead letter, as if the delivery had been refused; and if the process dies first, the lease runs
- * out and the sweep comes back to it.
+ * dead letter, as if the delivery had been refused. What became of a mail is kept until it can be
+ * written: whoever else would send it needs the same store first, and a place, which m has until
+ * then. If the process dies, a reminder's lease runs out and the sweep comes back to it.
  */
 #include "mailing_private.h"
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "domain/email.h"
 #include "loop/fiber.h"
 
 #include <errno.h>
 
 enum {
-	PATIENCE_ALONE_MS = 20 * 1000, /* for what is away; the lease goes on meanwhile */
-	WHOLE_TIME_MS = 3600 * 1000,   /* smtp.timeout ends it before */
-	COUNT_TTL_S = 2 * DAY_S,
+	PATIENCE_ALONE_MS = 15 * 60 * 1000, /* for what is away; without it nobody sends it again */
+	WHOLE_TIME_MS = 3600 * 1000,	    /* smtp.timeout ends it before */
+	TEXT_MAX = 16 * 1024,
 };
 
 struct mailing *mailing_new(struct notifier *n, const struct incoming *in, size_t size,
@@ -38,6 +39,7 @@ void mailing_free(struct mailing *m)
 {
 	if (m == NULL)
 		return;
+	mailing_leave_place(m);
 	smtp_send_free(m->smtp);
 	arena_free(m->in.arena);
 }
@@ -54,6 +56,7 @@ static void note_result(struct mailing *m)
 
 	metric_add(counter, 1);
 	metric_observe(n->mail_s, (double)took_ms / 1000);
+	n->mail_ms += (took_ms - n->mail_ms) / 8;
 	if (m->result == 0)
 		log_info("mail.sent", LOG_CSTR("kind", m->kind),
 			 LOG_STR("message_id", m->message_id),
@@ -68,7 +71,13 @@ static void note_result(struct mailing *m)
 
 static FIBER int finish(struct mailing *m, int64_t patience_ms, struct err *reterr)
 {
-	return m->end(m, m->result, &m->why, time_monotonic_ms() + patience_ms, reterr);
+	int64_t until_ms = time_monotonic_ms() + patience_ms, pause_ms = 0;
+	int r;
+
+	do
+		r = m->end(m, m->result, &m->why, until_ms, reterr);
+	while (delivery_wait_again(r, until_ms, &pause_ms));
+	return r;
 }
 
 /* Waits; true when it is over. */
@@ -89,6 +98,14 @@ static FIBER bool wait_for_end(struct mailing *m, int64_t wait_ms)
 	return true;
 }
 
+static FIBER int bury(struct mailing *m, struct err *reterr)
+{
+	int r = m->is_buried ? 0 : notifier_bury_wait(m->n, &m->in, reterr);
+
+	m->is_buried = r == 0;
+	return r;
+}
+
 static FIBER void go_on(void *arg)
 {
 	struct mailing *m = arg;
@@ -100,7 +117,7 @@ static FIBER void go_on(void *arg)
 		r = finish(m, PATIENCE_ALONE_MS, &err);
 	if (r < 0 && r != -ECANCELED) {
 		log_err(LOG_WARN, "mail.not_settled", &err);
-		r = notifier_bury_wait(n, &m->in, &err);
+		r = bury(m, &err);
 	}
 	if (r < 0)
 		log_err(LOG_WARN, "mail.abandoned", &err);
@@ -118,80 +135,93 @@ static int hand_over(struct mailing *m)
 	return r;
 }
 
-FIBER int mailing_send_wait(struct mailing *m, const struct mail *mail, struct err *reterr)
+/* Whether its delivery may be acknowledged before it is over: if the process dies then, a sweep
+ * comes back to it, or the replay of a dead letter. */
+static FIBER bool may_be_acknowledged(struct mailing *m)
+{
+	struct err err = { .text = "" };
+	int r = m->must_come_again ? bury(m, &err) : 0;
+
+	if (r < 0)
+		log_err(LOG_WARN, "mail.not_buried", &err);
+	return r == 0;
+}
+
+int mailing_compose(struct mailing *m, struct str to, struct mail *ret, struct mail_text *ret_text,
+		    struct err *reterr)
+{
+	struct notifier *n = m->n;
+	struct arena *arena = m->in.arena;
+
+	m->message_id = arena_printf(arena, "%.*s@%.*s", STR_ARGS(m->id),
+				     STR_ARGS(email_domain(n->mail_from)));
+	*ret = (struct mail){
+		.from_name = n->mail_from_name,
+		.from = n->mail_from,
+		.to = to,
+		.message_id = m->message_id,
+		.correlation_id = str_from(m->in.log.correlation_id),
+		.date_us = time_now_us(),
+	};
+	*ret_text = (struct mail_text){ arena_buf(arena, TEXT_MAX), arena_buf(arena, TEXT_MAX),
+					arena_buf(arena, TEXT_MAX) };
+	if (m->message_id.p == NULL || ret_text->subject == NULL || ret_text->text == NULL ||
+	    ret_text->html == NULL)
+		return notifier_no_memory(reterr);
+	return 0;
+}
+
+/* 0: it is on its way, or over already; < 0: it cannot even be written. */
+static int start(struct mailing *m, const struct mail *mail, struct err *reterr)
 {
 	struct notifier *n = m->n;
 	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
 	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
 
-	m->started_ms = time_monotonic_ms();
-	m->message_id = mail->message_id;
-	if (r == 0)
-		r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
-				    &m->why);
-	if (m->smtp == NULL && m->why.kind == NULL) { /* it cannot even be written */
-		mailing_free(m);
+	if (r < 0)
 		return r;
-	}
+	m->started_ms = time_monotonic_ms();
+	r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp, &m->why);
 	if (r < 0) {
 		m->is_over = true;
 		m->result = r;
 		note_result(m);
 	}
-	bool is_over = wait_for_end(m, n->n_alone > 0 ? 1 : n->patience_ms);
-	if (!is_over && hand_over(m) == 0)
-		return 0;
-	is_over = is_over || wait_for_end(m, WHOLE_TIME_MS);
-	r = is_over ? finish(m, PATIENCE_INLINE_MS, reterr) : -ECANCELED;
-	/* The sidecar waits no longer, but what has happened must still be told. */
-	if (r == -ECANCELED && hand_over(m) == 0)
-		return 0;
+	return 0;
+}
+
+/* The sidecar waits no longer, or what has happened could not be told; but it must be. */
+static FIBER int end_alone(struct mailing *m, int r)
+{
+	bool is_safe = may_be_acknowledged(m);
+
+	if (hand_over(m) == 0)
+		return is_safe ? 0 : r;
 	mailing_free(m);
 	return r;
 }
 
-/* ---- counting ---- */
-
-struct count {
-	struct json_i64 n;
-};
-
-static const struct json_field COUNT[] = {
-	JSON_FIELD(struct count, n, "n", JSON_KIND_I64),
-	JSON_FIELD_END,
-};
-
-static FIBER int count_once(struct notifier *n, struct arena *arena, struct str key, int64_t max,
+FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct mail_text *text,
 			    struct err *reterr)
 {
-	struct count count = { .n = { .state = JSON_ABSENT } };
-	struct sidecar_state stored;
-	int r = sidecar_state_get_wait(n->sidecar, arena, key, &stored, reterr);
+	struct notifier *n = m->n;
 
-	if (r < 0)
+	mail->subject = buf_str(text->subject);
+	mail->text = buf_str(text->text);
+	mail->html = buf_str(text->html);
+	int r = start(m, mail, reterr);
+	if (r < 0) {
+		mailing_free(m);
 		return r;
-	if (stored.found && json_parse(arena, stored.value, "count", COUNT, &count, NULL) < 0)
-		count.n.v = 0;
-	if (count.n.v >= max)
-		return -EDQUOT;
-	struct str value = arena_printf(arena, "{\"n\":%lld}", (long long)count.n.v + 1);
-	if (value.p == NULL)
-		return notifier_no_memory(reterr);
-	return sidecar_state_put_wait(n->sidecar, key, value, stored.etag, !stored.found,
-				      COUNT_TTL_S, reterr);
-}
-
-FIBER int mailing_count_wait(struct notifier *n, struct arena *arena, struct str user_id,
-			     const char *what, int64_t max, struct err *reterr)
-{
-	int64_t day = time_now_us() / TIME_US_PER_S / DAY_S;
-	struct str name = arena_printf(arena, "%s/%lld", what, (long long)day);
-	struct str key = name.p != NULL ? sidecar_user_key(arena, user_id, name) : name;
-	int r = -EEXIST;
-
-	if (key.p == NULL)
-		return notifier_no_memory(reterr);
-	for (int tries = 0; r == -EEXIST && tries < STATE_TRIES_MAX; tries++)
-		r = count_once(n, arena, key, max, reterr);
-	return r == -EEXIST ? err_unavailable(reterr, 1, "mails are being counted") : r;
+	}
+	bool is_over = wait_for_end(m, n->n_alone > 0 ? 1 : n->patience_ms);
+	if (!is_over && may_be_acknowledged(m) && hand_over(m) == 0)
+		return 0;
+	is_over = is_over || wait_for_end(m, WHOLE_TIME_MS);
+	r = is_over ? finish(m, PATIENCE_INLINE_MS, reterr) : -ECANCELED;
+	if (r == 0 || r == -EINVAL) {
+		mailing_free(m);
+		return r;
+	}
+	return end_alone(m, r);
 }

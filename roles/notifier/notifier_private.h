@@ -26,6 +26,8 @@ enum {
 	PATIENCE_INLINE_MS = 6000, /* of a delivery, for what is away; the sidecar's is 10 s */
 };
 
+struct mailing;
+
 struct notifier {
 	struct loop *loop;
 	struct sidecar *sidecar;
@@ -40,6 +42,11 @@ struct notifier {
 	int64_t retry_delays_s[RETRIES_MAX];
 	int n_retries;
 	unsigned n_alone; /* mails that no delivery waits for any more */
+	/* Places of mails, from before their lease to the end of what follows from them. */
+	struct mailing *placed;
+	unsigned n_placed, places_max;
+	int64_t mail_ms;      /* what one takes, of late */
+	int64_t queue_end_ms; /* when those that found no place will have had one; monotonic */
 	struct metric *scheduled, *cancelled, *sent, *put_off, *failed, *late_s;
 	struct metric *mails_sent, *mails_put_off, *mails_refused, *mail_s, *confirmations;
 };

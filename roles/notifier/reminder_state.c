@@ -230,3 +230,14 @@ FIBER int reminder_is_marked_wait(struct notifier *n, struct arena *arena, struc
 		*ret = stored.found;
 	return r;
 }
+
+FIBER int reminder_unmark_wait(struct notifier *n, struct arena *arena, struct str user_id,
+			       const struct uuid *id, const char *what, int64_t version,
+			       int64_t attempt, struct err *reterr)
+{
+	struct str key = mark_key(arena, user_id, id, what, version, attempt);
+
+	if (key.p == NULL)
+		return notifier_no_memory(reterr);
+	return sidecar_state_delete_wait(n->sidecar, key, (struct str){ NULL, 0 }, reterr);
+}

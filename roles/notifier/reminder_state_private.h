@@ -62,5 +62,8 @@ FIBER int reminder_mark_wait(struct notifier *n, struct arena *arena, struct str
 FIBER int reminder_is_marked_wait(struct notifier *n, struct arena *arena, struct str user_id,
 				  const struct uuid *id, const char *what, int64_t version,
 				  int64_t attempt, bool *ret, struct err *reterr) MUST_CHECK;
+FIBER int reminder_unmark_wait(struct notifier *n, struct arena *arena, struct str user_id,
+			       const struct uuid *id, const char *what, int64_t version,
+			       int64_t attempt, struct err *reterr) MUST_CHECK;
 
 #endif

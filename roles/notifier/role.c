@@ -93,7 +93,7 @@ static FIBER int open_mail(struct notifier *n, const struct config *c, struct er
 		.connect_timeout_ms = config_i64(c, "smtp.connect_timeout"),
 		.step_timeout_ms = config_i64(c, "smtp.step_timeout"),
 		.timeout_ms = config_i64(c, "smtp.timeout"),
-		.max_sendings = (unsigned)config_i64(c, "smtp.max_connections"),
+		.max_sendings = n->places_max,
 	};
 
 	if (config_str(c, "smtp.url").n == 0) {

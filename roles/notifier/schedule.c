@@ -24,6 +24,17 @@ static struct str job_name(struct arena *arena, const struct uuid *id)
 	return arena_printf(arena, "rem-%s", text);
 }
 
+/* Of a try that is not at the reminder's time. */
+static struct str try_name(struct arena *arena, const struct reminder_notice *notice,
+			   int64_t attempt)
+{
+	char text[UUID_TEXT_SIZE];
+
+	uuid_format(&notice->reminder_id, text);
+	return arena_printf(arena, "rem-%s-%lld-%lld", text, (long long)notice->version,
+			    (long long)attempt);
+}
+
 /* The trigger of a try. .p NULL: no memory. */
 static struct str render_trigger(const struct incoming *in, const struct reminder_notice *notice,
 				 int64_t at_us, struct uuid *ret_id)
@@ -46,41 +57,63 @@ static struct str render_trigger(const struct incoming *in, const struct reminde
 }
 
 /* {"user_id", "event_id", "event"}; the event as one string. .p NULL: no memory. */
-static struct str render_job(const struct incoming *in, const struct reminder_notice *notice,
-			     int64_t at_us)
+static struct str render_job(const struct incoming *in, struct str event_id, struct str event)
 {
 	struct buf *out = arena_buf(in->arena, JOB_BYTES_MAX);
-	char id_text[UUID_TEXT_SIZE];
-	struct uuid id;
-	struct str trigger = render_trigger(in, notice, at_us, &id);
 	struct json_out o;
 
-	if (trigger.p == NULL || out == NULL)
+	if (out == NULL)
 		return (struct str){ NULL, 0 };
-	uuid_format(&id, id_text);
 	json_out_init(&o, out);
 	json_begin_object(&o);
 	json_key_str(&o, STR("user_id"), in->event.user_id);
-	json_key_str(&o, STR("event_id"), str_from(id_text));
-	json_key_str(&o, STR("event"), trigger);
+	json_key_str(&o, STR("event_id"), event_id);
+	json_key_str(&o, STR("event"), event);
 	json_end_object(&o);
 	return buf_status(out) < 0 ? (struct str){ NULL, 0 } : buf_str(out);
+}
+
+static struct str render_trigger_job(const struct incoming *in,
+				     const struct reminder_notice *notice, int64_t at_us)
+{
+	char id_text[UUID_TEXT_SIZE];
+	struct uuid id;
+	struct str trigger = render_trigger(in, notice, at_us, &id);
+
+	if (trigger.p == NULL)
+		return trigger;
+	uuid_format(&id, id_text);
+	return render_job(in, str_from(id_text), trigger);
 }
 
 FIBER int schedule_try_wait(struct notifier *n, const struct incoming *in,
 			    const struct reminder_notice *notice, int64_t at_us, int64_t delay_s,
 			    struct err *reterr)
 {
+	bool is_delayed = delay_s != SCHEDULE_AT_TIME;
 	struct reminder_notice when_due = *notice;
-	struct str name = job_name(in->arena, &notice->reminder_id);
+	struct str name = is_delayed ? try_name(in->arena, notice, notice->attempt)
+				     : job_name(in->arena, &notice->reminder_id);
 
 	when_due.late_by_s = NOTICE_NOT_LATE; /* how late it is, is seen when it fires */
-	struct str data = render_job(in, &when_due, at_us);
+	struct str data = render_trigger_job(in, &when_due, at_us);
 
 	if (name.p == NULL || data.p == NULL)
 		return notifier_no_memory(reterr);
-	if (delay_s == SCHEDULE_AT_TIME)
+	if (!is_delayed)
 		return sidecar_job_put_wait(n->sidecar, name, at_us, data, JOB_RETRY_S, reterr);
+	return sidecar_job_put_after_wait(n->sidecar, name, delay_s, data, JOB_RETRY_S, reterr);
+}
+
+FIBER int schedule_again_wait(struct notifier *n, const struct incoming *in,
+			      const struct reminder_notice *notice, int64_t attempt,
+			      int64_t delay_s, struct err *reterr)
+{
+	struct str name = try_name(in->arena, notice, attempt);
+	struct str data = render_job(in, in->event.id, in->body);
+
+	if (name.p == NULL || data.p == NULL)
+		return notifier_no_memory(reterr);
 	return sidecar_job_put_after_wait(n->sidecar, name, delay_s, data, JOB_RETRY_S, reterr);
 }
 

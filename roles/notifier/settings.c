@@ -2,7 +2,7 @@
 /*
  * The keys of the role, and what a table of keys cannot check.
  */
-#include "notifier_private.h"
+#include "mailing_private.h"
 
 #include "domain/email.h"
 #include "domain/mail.h"
@@ -35,7 +35,7 @@ const struct config_key NOTIFIER_OPTIONS[] = {
 	{ "smtp.timeout", CONFIG_DURATION_MS, "40s", 100, 10 * MINUTE, NULL, 0,
 	  "longest a mail may take; shorter than notifier.lease" },
 	{ "smtp.max_connections", CONFIG_I64, "32", 1, 256, NULL, 0,
-	  "mails on their way at a time; past it they are tried again later" },
+	  "mails on their way at a time; the others wait, which is no try" },
 
 	{ "notifier.public_url", CONFIG_STRING, "http://127.0.0.1:8000", 8, 512, NULL, CONFIG_REQUIRED,
 	  "what links in mails begin with: the address at which users reach the service" },
@@ -109,6 +109,9 @@ static int check_smtp(const struct notifier *n, const struct config *c, struct e
 			      "only a mail server on this machine is spoken to without TLS");
 	if (!email_is_valid(n->mail_from))
 		return refuse(reterr, "smtp.from", "must be an address such as todod@example.org");
+	if (email_domain(n->mail_from).n > MAIL_ID_MAX - MAILING_ID_MAX)
+		return refuse(reterr, "smtp.from",
+			      "has a domain of over 180 bytes, which is too long for a Message-ID");
 	if (config_i64(c, "smtp.timeout") >= config_i64(c, "notifier.lease"))
 		return refuse(reterr, "smtp.timeout",
 			      "must be shorter than notifier.lease, or a mail that is still on "
@@ -124,6 +127,7 @@ int notifier_read_settings(struct notifier *n, const struct config *c, struct er
 	n->mail_from_name = config_str(c, "smtp.from_name");
 	n->lease_s = config_i64(c, "notifier.lease") / SECOND;
 	n->patience_ms = config_i64(c, "notifier.patience");
+	n->places_max = (unsigned)config_i64(c, "smtp.max_connections");
 	n->mails_per_day = config_i64(c, "notifier.mails_per_day");
 	n->confirmations_per_day = config_i64(c, "notifier.confirmations_per_day");
 	if (r == 0)

@@ -37,6 +37,15 @@ static FIBER int judge(struct notice *t, enum trigger_verdict *ret, struct err *
 	return r;
 }
 
+static void leave_mail_out(struct notice *t, const char *why)
+{
+	log_info("reminder.without_mail", LOG_CSTR("reminder_id", t->id_text),
+		 LOG_CSTR("reason", why));
+	t->via &= ~(unsigned)CHANNEL_EMAIL;
+	if (t->via == 0)
+		t->via = CHANNEL_IN_APP | CHANNEL_LOG;
+}
+
 /* Its own channels, else the user's; those by which nothing would go out are left out. */
 static FIBER int choose_channels(struct notice *t, struct err *reterr)
 {
@@ -60,29 +69,26 @@ static FIBER int choose_channels(struct notice *t, struct err *reterr)
 	else if (!t->contact.is_confirmed)
 		why = "an address that is not confirmed";
 	if (why != NULL && (t->via & CHANNEL_EMAIL))
-		notice_leave_mail_out(t, why);
+		leave_mail_out(t, why);
 	return 0;
 }
 
-void notice_leave_mail_out(struct notice *t, const char *why)
-{
-	log_info("reminder.without_mail", LOG_CSTR("reminder_id", t->id_text),
-		 LOG_CSTR("reason", why));
-	t->via &= ~(unsigned)CHANNEL_EMAIL;
-	if (t->via == 0)
-		t->via = CHANNEL_IN_APP | CHANNEL_LOG;
-}
-
-static void note_lateness(struct notice *t)
+static void say_how_late(struct notice *t)
 {
 	int64_t late_us = time_now_us() - t->said.remind_at_us;
 
-	metric_observe(t->base.n->late_s, late_us > 0 ? (double)late_us / 1e6 : 0);
 	if (t->said.late_by_s == NOTICE_NOT_LATE && late_us >= LATE_FROM_S * TIME_US_PER_S)
 		t->said.late_by_s = late_us / TIME_US_PER_S;
 }
 
 /* ---- what it does ---- */
+
+static int is_under_way(struct notice *t)
+{
+	log_info("reminder.under_way", LOG_CSTR("reminder_id", t->id_text),
+		 LOG_I64("version", t->said.version), LOG_I64("attempt", t->attempt));
+	return 1;
+}
 
 /* The lease: one process tries, once. 0: this one; 1: another one does, or did and died; then its
  * lease runs out, and the sweep comes back to it. */
@@ -90,38 +96,67 @@ static FIBER int take_lease(struct notice *t, struct err *reterr)
 {
 	struct notifier *n = t->base.n;
 	const struct incoming *in = &t->base.in;
-	int r = reminder_mark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id, "lease",
-				   t->said.version, t->attempt, n->lease_s, reterr);
+	int r;
 
-	if (r != -EEXIST)
+	if (t->leased == t->attempt)
+		return 0;
+	r = reminder_mark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id, "lease",
+			       t->said.version, t->attempt, n->lease_s, reterr);
+	if (r == 0)
+		t->leased = t->attempt;
+	return r == -EEXIST ? is_under_way(t) : r;
+}
+
+/* Nothing was sent: the delivery that comes again need not wait for its end. */
+static FIBER void give_lease_back(struct notice *t)
+{
+	struct notifier *n = t->base.n;
+	const struct incoming *in = &t->base.in;
+	struct err err = { .text = "" };
+
+	if (reminder_unmark_wait(n, in->arena, in->event.user_id, &t->said.reminder_id, "lease",
+				 t->said.version, t->attempt, &err) < 0)
+		log_err(LOG_WARN, "reminder.lease_left", &err);
+}
+
+/* 0: the mail is this process's to send, unless it is one too many; 1: it is not, or not now; else
+ * as delivery_fn. */
+static FIBER int admit_mail(struct notice *t, struct err *reterr)
+{
+	struct notifier *n = t->base.n;
+	const struct incoming *in = &t->base.in;
+	int r = mailing_take_place(&t->base, t->attempt);
+
+	if (r == -EALREADY)
+		return is_under_way(t);
+	if (r == -EBUSY) {
+		r = notice_put_off_wait(t, reterr);
+		return r < 0 ? r : 1;
+	}
+	r = take_lease(t, reterr);
+	if (r != 0 || t->attempt > 1) /* a mail counts once, however often it is tried */
 		return r;
-	log_info("reminder.under_way", LOG_CSTR("reminder_id", t->id_text),
-		 LOG_I64("version", t->said.version), LOG_I64("attempt", t->attempt));
-	return 1;
+	r = mailing_count_wait(n, in->arena, in->event.user_id, "mails", n->mails_per_day, reterr);
+	if (r == -EDQUOT) {
+		leave_mail_out(t, "as many mails as a day has");
+		return 0;
+	}
+	if (r < 0)
+		give_lease_back(t);
+	return r;
 }
 
 /* 0: done, or handed over (t is gone); -ESTALE: others were faster, read again; else as
  * delivery_fn. *ret_is_gone: t is. */
 static FIBER int run_due(struct notice *t, bool *ret_is_gone, struct err *reterr)
 {
-	struct notifier *n = t->base.n;
-	const struct incoming *in = &t->base.in;
 	int r = choose_channels(t, reterr);
 
-	if (r == 0 && (t->via & CHANNEL_EMAIL)) {
-		r = take_lease(t, reterr);
-		if (r != 0)
-			return r < 0 ? r : 0;
-		r = mailing_count_wait(n, in->arena, in->event.user_id, "mails", n->mails_per_day,
-				       reterr);
-		if (r == -EDQUOT) {
-			notice_leave_mail_out(t, "as many mails as a day has");
-			r = 0;
-		}
-	}
-	if (r < 0)
-		return r;
-	note_lateness(t);
+	if (r == 0 && (t->via & CHANNEL_EMAIL))
+		r = admit_mail(t, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	say_how_late(t);
 	if (!(t->via & CHANNEL_EMAIL))
 		return notice_tell_wait(t, reterr);
 	*ret_is_gone = true;
@@ -160,8 +195,13 @@ FIBER int notifier_on_trigger(struct notifier *n, const struct incoming *in, str
 	r = reminder_notice_parse(in->arena, in->event.payload, &t->said, reterr);
 	if (r == 0) {
 		uuid_format(&t->said.reminder_id, t->id_text);
-		r = run(t, &is_gone, reterr);
+		t->base.id =
+			arena_printf(in->arena, "%s.%lld", t->id_text, (long long)t->said.version);
+		if (t->base.id.p == NULL)
+			r = notifier_no_memory(reterr);
 	}
+	if (r == 0)
+		r = run(t, &is_gone, reterr);
 	if (!is_gone)
 		mailing_free(&t->base);
 	return r;

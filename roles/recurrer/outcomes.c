@@ -14,7 +14,8 @@
 
 #include <errno.h>
 
-enum { ERROR_MAX = 500 }; /* code points of an error that is kept */
+enum { ERROR_MAX = 500 };		     /* code points of an error that is kept */
+#define PAUSE_MAX_US (86400 * TIME_US_PER_S) /* as long as notifier.retry_delays may be */
 
 enum outcome_kind { OUTCOME_NONE, OUTCOME_TRIGGER, OUTCOME_SENT, OUTCOME_FAILED };
 
@@ -140,13 +141,29 @@ static int change_task(struct arena *arena, const struct outcome *o, const struc
 	return 0;
 }
 
+/* The pause that was told, at most PAUSE_MAX_US, from now on by the database's clock: the one who
+ * told it has its own. */
+static int64_t sweep_from_us(const struct outcome *o, int64_t now_us)
+{
+	int64_t pause_us = o->retry_at_us - o->at_us;
+
+	if (o->retry_at_us == 0)
+		return 0;
+	if (pause_us < 0)
+		pause_us = 0;
+	return now_us + (pause_us < PAUSE_MAX_US ? pause_us : PAUSE_MAX_US);
+}
+
 static FIBER int store(struct recurrer *rc, struct arena *arena, const struct outcome *o,
 		       const struct recurring_view *v, struct err *reterr)
 {
 	const struct event_origin origin = recurrer_origin(o->key.user_id, o->key.event_id);
 	struct event *events = arena_alloc(arena, TASK_EVENTS_MAX * sizeof(*events));
 	struct reminder_outcome write = {
-		.key = &o->key, .before = &v->task, .events = events, .retry_at_us = o->retry_at_us
+		.key = &o->key,
+		.before = &v->task,
+		.events = events,
+		.retry_at_us = sweep_from_us(o, v->now_us),
 	};
 	struct task after;
 	struct str unused;

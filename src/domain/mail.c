@@ -17,7 +17,6 @@ enum {
 	LINE_MAX_BYTES = 76, /* RFC 2045 6.7 (5) */
 	WORD_BYTES = 39,     /* of text in an encoded word, so that "Subject: " fits before it */
 	PLAIN_MAX = 60,	     /* a header's text that needs no folding */
-	ID_MAX = 250,
 };
 
 static const struct str BOUNDARY = STR_INIT("=_todod");
@@ -40,9 +39,9 @@ static int check(const struct mail *m, struct err *reterr)
 
 	if (!email_is_valid(m->from) || !email_is_valid(m->to))
 		wrong = "an address";
-	else if (m->message_id.n == 0 || !is_plain(m->message_id, ID_MAX, "<>"))
+	else if (m->message_id.n == 0 || !is_plain(m->message_id, MAIL_ID_MAX, "<>"))
 		wrong = "the id";
-	else if (!is_plain(m->correlation_id, ID_MAX, ""))
+	else if (!is_plain(m->correlation_id, MAIL_ID_MAX, ""))
 		wrong = "the correlation id";
 	else if (!is_plain(m->unsubscribe_url, MAIL_URL_MAX, "<>"))
 		wrong = "the link";

@@ -67,30 +67,27 @@ void smtp_free(struct smtp *s)
 	free(s);
 }
 
-unsigned smtp_running(const struct smtp *s)
-{
-	return transfer_pool_running(s->pool);
-}
-
 /* ---- the end ---- */
 
-/* No more callbacks of ours come. */
-static void release(struct smtp_sending *m)
+static void stop(struct smtp_sending *m)
 {
 	if (m->has_io)
 		event_del(&m->io);
 	m->has_io = false;
 	timer_stop(&m->step_timer);
+}
+
+/* No more callbacks of ours come. */
+static void release(struct smtp_sending *m)
+{
+	stop(m);
 	transfer_detach(&m->base);
 }
 
 static void end(struct smtp_sending *m, int result)
 {
 	m->step = STEP_OVER;
-	if (m->has_io)
-		event_del(&m->io);
-	m->has_io = false;
-	timer_stop(&m->step_timer);
+	stop(m);
 	fiber_wake(&m->over, result);
 }
 
@@ -412,6 +409,8 @@ int smtp_send_wait(struct smtp_sending *m, int64_t wait_ms, struct err *reterr)
 	if (is_last)
 		wait_ms = m->until_ms > now_ms ? m->until_ms - now_ms : 1;
 	r = fiber_wait(&m->over, "smtp", wait_ms);
+	if (r == -ENOMEM && !m->over.done) /* no deadline could be set */
+		r = -ETIME;
 	if (r == -ETIME && is_last)
 		end_with(m, "no answer in time");
 	if (m->over.done && (r != -ECANCELED || m->over.result == r)) {

@@ -4,6 +4,7 @@
  */
 #include "net/smtp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 
 enum { HOST_MAX = 253 };
@@ -40,6 +41,18 @@ static bool is_authority(struct str s, struct str *ret_host)
 	return port > 0 && port < 65536 && (is_v6 || is_host(*ret_host));
 }
 
+static bool is_loopback(struct str host)
+{
+	char text[INET_ADDRSTRLEN];
+	struct in_addr address;
+
+	if (str_eq(host, STR("[::1]")) || str_eq_nocase(host, STR("localhost")))
+		return true;
+	/* Four numbers: a name may begin as they do. */
+	return str_copy(text, sizeof(text), host) >= 0 && inet_pton(AF_INET, text, &address) == 1 &&
+	       ntohl(address.s_addr) >> 24 == 127;
+}
+
 int smtp_url_check(struct str url, bool *ret_is_loopback)
 {
 	static const struct str schemes[] = { STR_INIT("smtp://"), STR_INIT("smtps://") };
@@ -52,8 +65,7 @@ int smtp_url_check(struct str url, bool *ret_is_loopback)
 			continue;
 		if (!is_authority(rest, &host))
 			return -EINVAL;
-		*ret_is_loopback = str_starts(host, STR("127.")) || str_eq(host, STR("[::1]")) ||
-				   str_eq_nocase(host, STR("localhost"));
+		*ret_is_loopback = is_loopback(host);
 		return 0;
 	}
 	return -EINVAL;

@@ -205,11 +205,6 @@ void transfer_pool_free(struct transfer_pool *p)
 		curl_global_cleanup();
 }
 
-unsigned transfer_pool_running(const struct transfer_pool *p)
-{
-	return p->running;
-}
-
 void transfer_drop(struct transfer *t)
 {
 	curl_easy_cleanup(t->easy);

@@ -39,7 +39,6 @@ struct transfer_pool *transfer_pool_new(struct loop *l, unsigned max);
 /* Accepts NULL. Transfers under way end with -ECANCELED, on their fibers, which may run after this.
  */
 void transfer_pool_free(struct transfer_pool *p);
-unsigned transfer_pool_running(const struct transfer_pool *p);
 
 /*
  * A new easy handle in t, which the caller has set to zero, with what all transfers have in common:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL for flow tests: private clusters by scripts/pg.sh, and databases in them."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -163,12 +164,10 @@ class Database:
         self.let_log_in("todod_api")
 
     def let_log_in(self, role):
-        """What an operator does once after `todod migrate`. Other databases of the cluster may be doing it too."""
-        self.rows("SELECT pg_advisory_lock(7)")
-        try:
-            self.rows(f"ALTER ROLE {role} LOGIN")
-        finally:
-            self.rows("SELECT pg_advisory_unlock(7)")
+        """What an operator does once after `todod migrate`. Other databases of the cluster may be doing it too, this moment."""
+        while not self.value("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", role):
+            with contextlib.suppress(psycopg2.errors.InternalError_):  # "tuple concurrently updated"
+                self.rows(f"ALTER ROLE {role} LOGIN")
 
     def counts(self, user=None):
         """Rows of every table a request can write to; two equal counts with writes refused in between are the proof."""

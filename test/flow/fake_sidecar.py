@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sidecar that takes what is published in bulk, and can refuse, hang, forbid and go away."""
+"""A sidecar that takes what is published in bulk, keeps state and jobs in memory, and can refuse, hang, forbid and go away."""
 import http.client
 import http.server
 import json
@@ -7,7 +7,10 @@ import re
 import socket
 import threading
 import time
+import urllib.parse
 
+STATE = re.compile(r"/v1\.0/state/statestore(?:/(.*))?")
+JOB = re.compile(r"/v1\.0(?:-alpha1)?/jobs/([^/]+)")
 BULK = re.compile(r"/v1\.0(?:-alpha1)?/publish/bulk/([^/]+)/([^/?]+)")
 
 
@@ -57,8 +60,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(*((200, secret) if secret else (204, None)))
         elif self.path.startswith("/v1.0/invoke/"):
             self.invoke()
+        elif (m := STATE.fullmatch(self.path.partition("?")[0])) and m[1]:
+            self.read_state(urllib.parse.unquote(m[1]))
         else:
             self.answer(404)
+
+    def read_state(self, key):
+        found = self.server.owner.state.get(key)
+        if found is None:
+            self.answer(204)
+            return
+        body = json.dumps(found[0]).encode()
+        self.send_response(200)
+        self.send_header("ETag", str(found[1]))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_DELETE(self):
+        m = JOB.fullmatch(self.path)
+        if m:
+            self.server.owner.jobs.pop(m[1], None)
+        self.answer(204 if m else 404)
 
     def invoke(self):
         """GET only, as daprd does it: with its token, and the caller's id."""
@@ -83,7 +106,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        m = BULK.fullmatch(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        if STATE.fullmatch(path):
+            self.answer(self.server.owner.write_state(json.loads(body)))
+            return
+        if m := JOB.fullmatch(path):
+            self.server.owner.jobs[m[1]] = json.loads(body)
+            self.answer(204)
+            return
+        m = BULK.fullmatch(path)
         if m is None:
             self.answer(404)
             return
@@ -110,6 +141,8 @@ class FakeSidecar:
         self.may_answer.set()
         self.delay = 0
         self.deliver = None  # called with (topic, events) that were taken, before the publisher is told
+        self.state = {}  # key -> (value, number of writes, which is its ETag)
+        self.jobs = {}  # name -> what it was made of
         self.secrets = {}  # name -> {key: value}
         self.apps = {}  # id -> port of its Dapr listener
         if start:
@@ -131,6 +164,17 @@ class FakeSidecar:
             except OSError:
                 pass
         self.server = None
+
+    def write_state(self, items):
+        """A status: first writes and ETags are conditions; a time to live is for ever."""
+        with self.lock:
+            for item in items:
+                found = self.state.get(item["key"])
+                is_first = item.get("options", {}).get("concurrency") == "first-write"
+                if (found and is_first and "etag" not in item) or ("etag" in item and (found is None or item["etag"] != str(found[1]))):
+                    return 409
+                self.state[item["key"]] = (item["value"], found[1] + 1 if found else 1)
+            return 204
 
     def publish(self, pubsub, topic, entries, headers):
         assert pubsub == "kafka-pubsub"

@@ -8,7 +8,10 @@ import os
 import socket
 import uuid
 
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
 import process
+from conftest import pem_of
 from event_schemas import validate
 from process import wait_until
 from sidecar_host import Sidecar
@@ -37,10 +40,10 @@ class Place:
 class Stack:
     """A sidecar for so many notifiers, a chat-api, and whatever other apps are given."""
 
-    def __init__(self, directory, database, mail=None, notifiers=1, apps=(), crons="", **config):
+    def __init__(self, directory, database, mail=None, notifiers=1, apps=(), crons="", secrets=None, **config):
         self.directory, self.database, self.mail = str(directory), database, mail
         os.makedirs(self.directory, exist_ok=True)
-        self.secrets = {"email": {"link-key": LINK_KEY}, "smtp": {"password": "canary-smtp-password"}}
+        self.secrets = {"email": {"link-key": LINK_KEY}, "smtp": {"password": "canary-smtp-password"}, **(secrets or {})}
         secrets_file = os.path.join(self.directory, "secrets.json")
         with open(secrets_file, "w", encoding="utf-8") as f:
             json.dump(self.secrets, f)
@@ -129,14 +132,23 @@ class Stack:
 
 
 class Whole(Stack):
-    """With chat-api, recurrers that sweep each second, and the relays: everything between a request and its mail."""
+    """
+    With chat-api, recurrers that sweep each second, and the relays: everything between a request and its mail. auditor: with one that
+    looks for dead letters each second, and replays them so long after they came.
+    """
 
-    def __init__(self, directory, database, make_daemon, mail, recurrers=1, **more):
-        self.recurrer_places = [Place() for _ in range(recurrers)]
-        for role in ("todod_relay", "todod_recurrer", "todod_sweeper"):
+    def __init__(self, directory, database, make_daemon, mail, recurrers=1, auditor=None, **more):
+        self.recurrer_places, self.auditor_place = [Place() for _ in range(recurrers)], Place()
+        for role in ("todod_relay", "todod_recurrer", "todod_sweeper", "todod_audit_writer", "todod_audit_checker"):
             database.let_log_in(role)
-        super().__init__(directory, database, mail, apps=[("recurrer", p) for p in self.recurrer_places],
-                         crons="recurrer/cron-reminder=@every 1s", **more)
+        checkpoint_key = pem_of(ed25519.Ed25519PrivateKey.generate()).decode()
+        super().__init__(directory, database, mail, apps=[*(("recurrer", p) for p in self.recurrer_places), ("auditor", self.auditor_place)],
+                         crons="recurrer/cron-reminder=@every 1s; auditor/cron-checkpoint=@every 1s; auditor/cron-upkeep=@every 1s",
+                         secrets={"audit": {"kek": "5f" * 32, "checkpoint-key": checkpoint_key}}, **more)
+        self.auditors = [make_daemon(database, start=False, database__url=self.url("todod_audit_writer"), dapr__port=self.auditor_place.port,
+                                     audit__checker_url=self.url("todod_audit_checker"), audit__replay_after=auditor)] if auditor else []
+        for daemon in self.auditors:
+            daemon.role = "auditor"
         self.chat_api = make_daemon(database, start=False, **self.chat_api_config())
         self.recurrers = [make_daemon(database, start=False, **self.recurrer_config(i)) for i in range(recurrers)]
         for daemon in self.recurrers:
@@ -152,18 +164,19 @@ class Whole(Stack):
 
     @property
     def roles(self):
-        return [self.chat_api, *self.recurrers, *self.notifiers]
+        return [self.chat_api, *self.recurrers, *self.notifiers, *self.auditors]
 
     def start_all(self):
         """The sidecar has other ports each time it starts."""
-        apis = [("chat-api", 0), *(("recurrer", i) for i in range(len(self.recurrers))), *(("notifier", i) for i in range(len(self.notifiers)))]
+        apis = [("chat-api", 0), *(("recurrer", i) for i in range(len(self.recurrers))), *(("notifier", i) for i in range(len(self.notifiers))),
+                ("auditor", 0)]
         for daemon, (app, number) in zip(self.roles, apis):
             daemon.config["dapr.url"] = f"http://127.0.0.1:{self.sidecar.api(app, number).port}"
             daemon.start()
         return self
 
     def stop(self):
-        for daemon in (self.chat_api, *self.recurrers):
+        for daemon in (self.chat_api, *self.recurrers, *self.auditors):
             daemon.stop()
         super().stop()
 

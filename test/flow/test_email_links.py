@@ -71,7 +71,7 @@ def wait_contact(stack, user, **wanted):
 
 
 def test_from_a_task_to_a_mail(stack, mail, user):
-    """EV3, DP10, PF5: address, confirmation, a task with a due date, and its reminder in the mailbox."""
+    """EV3, FT2, DP10, PF5: address, confirmation, a task with a due date, and its reminder in the mailbox."""
     confirm(user, mail, channels=["email"], time_zone="Asia/Tokyo")
     wait_contact(stack, user, email_confirmed=True)
     task = user.create("Buy milk", due_date=at(2), headers={"X-Request-Id": "set-by-" + user.user})
@@ -113,7 +113,7 @@ def test_completing_deletes_the_job(stack, user):
 
 
 def test_confirm_is_safe_to_repeat(stack, mail, user):
-    """RL14: a link can be followed again; looked at with HEAD it does nothing; who has it needs no token."""
+    """A link can be followed again; looked at with HEAD it does nothing; who has it needs no token."""
     address = address_of(user)
     user.prefer(email=address)
     letter, = mail.wait(address)
@@ -130,7 +130,7 @@ def test_confirm_is_safe_to_repeat(stack, mail, user):
 
 
 def test_a_link_is_for_one_address(mail, user):
-    """RL14: after the address is another one, or none, it is gone, and confirms nothing."""
+    """After the address is another one, or none, it is gone, and confirms nothing."""
     address = address_of(user)
     user.prefer(email=address)
     link = link_in(mail.wait(address)[0].text)
@@ -144,7 +144,7 @@ def test_a_link_is_for_one_address(mail, user):
 
 
 def test_unsubscribe(stack, mail, user):
-    """RL14: the link in the header has the address forgotten, once and for all who ask again; the reminder goes another way."""
+    """The link in the header has the address forgotten, once and for all who ask again; the reminder goes another way."""
     confirm(user, mail, channels=["email"])
     wait_contact(stack, user, email_confirmed=True)
     user.create("first", due_date=at(1))
@@ -169,7 +169,7 @@ def forged(user, key=LINK_KEY, **changes):
 
 
 def test_links_that_are_none(mail, user):
-    """RL14, SE1: 410, and nothing changes; whoever signed them, whatever is cut off, put in or out of date."""
+    """SE1: 410, and nothing changes; whoever signed them, whatever is cut off, put in or out of date."""
     address = address_of(user)
     user.prefer(email=address)
     good = link_in(mail.wait(address)[0].text).partition("?t=")[2]
@@ -189,7 +189,7 @@ def test_links_that_are_none(mail, user):
 
 
 def test_links_without_a_sidecar(make_database, make_daemon, connect_api):
-    """RL14: 503: the key cannot be read; everything else of chat-api works."""
+    """503: the key cannot be read; everything else of chat-api works."""
     daemon = make_daemon(make_database("links_alone"), dapr__url="")
     api = connect_api(daemon)
     assert follow(api, "/api/email/confirm?t=x").status == 503
@@ -198,7 +198,7 @@ def test_links_without_a_sidecar(make_database, make_daemon, connect_api):
 
 
 def test_chat_api_sends_nothing(make_database, make_daemon, tmp_path_factory, connect_api):
-    """RL2, AR8: notifier is away: no mail, no job, no notification, though reminders are due; all of it when it is back."""
+    """RL2, RL15, AR8: notifier is away: no mail, no job, no notification, though reminders are due; all of it when it is back."""
     database = make_database("links_no_notifier")
     database.let_log_in("todod_relay")
     host = MailHost()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mails as Python's parser reads them: the same texts, nothing else, whatever titles and addresses hold."""
+import base64
 import datetime
 import email
 import email.policy
@@ -179,14 +180,23 @@ def test_five_thousand_hostile_titles():
         check(answer, title)
 
 
+def name_of_the_sender(mail):
+    """As RFC 2047, 6.2 has it, which Python's parser does not: white space between encoded words is none."""
+    head = mail.partition("\r\n\r\n")[0].replace("\r\n ", " ")
+    phrase = re.search(r"^From: (.*) <todod@example\.org>\r?$", head, re.MULTILINE)[1]
+    quoted = re.fullmatch(r'"([^"\\]*)"', phrase)
+    if quoted:
+        return quoted[1]
+    assert re.fullmatch(r"(=\?UTF-8\?B\?[A-Za-z0-9+/]+={0,2}\?= ?)+", phrase), phrase
+    return "".join(base64.b64decode(w).decode() for w in re.findall(r"=\?UTF-8\?B\?([^?]*)\?=", phrase))
+
+
 def test_hostile_names_of_the_sender():
     names = [t[:100] for t in titles(600)]
     for name, answer in zip(names, make(*({"from_name": n} for n in names))):
         message = parse(answer["mail"])
-        shown = message["From"].addresses
-        assert len(shown) == 1 and shown[0].addr_spec == "todod@example.org", name
-        # Python puts spaces between the encoded words of a name, which RFC 2047, 6.2 does not.
-        assert shown[0].display_name.replace(" ", "") == seen(name).replace(" ", "") or not name.isascii() or "=?" in name, name
+        assert [a.addr_spec for a in message["From"].addresses] == ["todod@example.org"], name
+        assert name_of_the_sender(answer["mail"]) == seen(name), name
 
 
 ADDRESSES = ["", "a", "@", "a@", "@b.org", "a@b", "a b@c.org", "a@b c.org", "a@b.org ", " a@b.org", "a@b.org\r\n", "a@b.org\r\nBcc: x@y.org", "a@b.org\n",

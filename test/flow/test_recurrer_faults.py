@@ -154,6 +154,19 @@ def test_killed_while_the_transaction_runs(quiet, alone):
     other.close()
 
 
+def test_no_call_to_chat_api(quiet, alone):
+    """RL13, RL15: chat-api is dead, so nobody could be invoked; the next instance is made all the same (ADR 14)."""
+    task = recurring(alone)
+    done(alone, task)
+    events = quiet.outbox(alone.user)
+    quiet.api.kill()
+    try:
+        assert {quiet.deliver(event) for event in events} == {200}
+        assert quiet.database.rows("SELECT occurrence FROM todod.tasks WHERE user_id = %s AND parent_task_id = %s", alone.user, task["id"]) == [(2,)]
+    finally:
+        quiet.api.start()
+
+
 def test_a_lost_event_is_made_good_by_the_sweep(quiet, alone):
     """RL6, FL6: no event ever comes; the tick finds the task, once its event had its time."""
     tasks = [recurring(alone, f"t{i}") for i in range(3)]

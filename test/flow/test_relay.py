@@ -17,11 +17,7 @@ from process import wait_until
 @pytest.fixture(scope="module")
 def relay_database(make_database):
     database = make_database("relay")
-    database.rows("SELECT pg_advisory_lock(7)")
-    try:
-        database.rows("ALTER ROLE todod_relay LOGIN")
-    finally:
-        database.rows("SELECT pg_advisory_unlock(7)")
+    database.let_log_in("todod_relay")
     return database
 
 

@@ -362,6 +362,25 @@ def test_failed_and_tried_again(stack, api):
     assert api.read(task)["version"] == 6
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_pause_told_by_a_wrong_clock(stack, api, hours):
+    """FL4: who told of the failure has a clock of its own; how long the sweep waits is counted by the database's."""
+    task, reminder = remind(api)
+    make_due(stack, reminder)
+    event = failed(api, task, reminder, 1, in_minutes(60 * hours + 5))
+    event["time"] = event["data"]["timestamp"] = in_minutes(60 * hours)
+    take(stack, event)
+    assert 290 < stack.database.value("SELECT extract(epoch FROM retry_at - now()) FROM todod.reminders WHERE id = %s", reminder["id"]) <= 301
+
+
+def test_a_pause_without_end(stack, api):
+    """FT9: no event keeps the sweep from a reminder for longer than a day."""
+    task, reminder = remind(api)
+    make_due(stack, reminder)
+    take(stack, failed(api, task, reminder, retry_at="9999-12-31T23:59:59Z"))
+    assert stack.database.value("SELECT retry_at <= now() + interval '1 day' FROM todod.reminders WHERE id = %s", reminder["id"])
+
+
 def test_a_trigger_of_a_job(stack, api):
     """EV17: the job was there at the exact time: the sweep leaves the reminder alone."""
     task, reminder = remind(api)

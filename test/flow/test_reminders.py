@@ -93,7 +93,7 @@ def test_a_due_date_that_comes_later_brings_one_too(api, told):
 
 
 def test_reminders_of_all_kinds(api):
-    """FT9: offsets, times with and without zone, days (nine o'clock there), channels of their own; soonest first."""
+    """FT9, FT2: offsets, times with and without zone, days (nine o'clock there), channels of their own; soonest first."""
     task = api.create("t", due_date=DUE, time_zone="Europe/Berlin", reminders=[
         {"offset_minutes": 60}, {"remind_at": "2031-05-31T08:00:00+02:00", "channels": ["email", "log"]},
         {"remind_at": "2031-05-30T08:00:00"}, {"remind_at": "2031-05-29"}, {"offset_minutes": 0, "remind_at": "2031-01-01"}])
@@ -273,7 +273,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_reminders(api, database, name):
-    """FT9, SE11: 422 naming the field, nothing written."""
+    """FT9, RL4, SE11: 422 naming the field, nothing written; so with a channel that there is none of."""
     body, field = BAD[name]
     task = api.create("t", due_date=DUE)
     before = database.counts(api.user)
@@ -302,7 +302,7 @@ def test_an_offset_needs_a_due_date(api, database):
 # ---- the list ----
 
 def test_list_by_status_in_pages(api, database):
-    """FT9: soonest first, each once; by one status or several; what the notifier did shows."""
+    """FT9, RL11: soonest first, each once; by one status or several; what the notifier did shows."""
     tasks = [api.create("t", due_date=f"2031-06-{d:02}T12:00:00Z", reminders=[{"offset_minutes": 0}, {"offset_minutes": 60}])
              for d in (3, 1, 2, 9, 9)]
     api.complete(tasks[0])

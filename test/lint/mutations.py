@@ -208,7 +208,7 @@ def proof_mutations():
 
 
 def mutations():
-    """That layers, broker, events (EV6) and proofs find what they are for."""
+    """That layers (RL2, RL3, RL5), broker, events (EV6) and proofs find what they are for."""
     problems = [*architecture_mutations(), *schema_mutations(), *proof_mutations()]
     return problems, f"{len(ARCHITECTURE) + len(SCHEMAS) + len(PROOFS)} trees"
 
