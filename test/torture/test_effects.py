@@ -7,7 +7,7 @@ import pytest
 
 import checker
 from effects import MARGIN_SECONDS, TELLING_SECONDS
-from history import Part, Told
+from history import Part, Told, instant
 from small_world import World, text_of
 
 LONG = 10 * MARGIN_SECONDS
@@ -69,6 +69,19 @@ def test_a_successor_that_is_another(world, wrong):
     world.toggle(key)
     world.succeed(key, **wrong)
     assert faults(world, "successors") == {"unexpected": 1}
+
+
+@pytest.mark.parametrize("hours, fine", [(24, True), (25, False), (72, False)])
+def test_a_series_goes_on_at_its_time_of_day(world, hours, fine):
+    """Though one instance was moved: at the next such time after it, and not days later."""
+    key = world.recurring("ann")
+    first = instant(world.tasks[key]["due_date"])
+    moved = copy.deepcopy(world.tasks[key])
+    moved.update(version=2, due_date=text_of(first + 5000))
+    world.keep(key, "due", "task.updated", moved)
+    world.toggle(key)
+    world.succeed(key, due_date=text_of(first + hours * 3600))
+    assert faults(world, "successors") == ({} if fine else {"unexpected": 1})
 
 
 def test_an_untouched_one_that_was_not_taken_back(world):
