@@ -171,18 +171,17 @@ int mailing_compose(struct mailing *m, struct str to, struct mail *ret, struct m
 	return 0;
 }
 
-/* 0: it is on its way, or that has failed already; < 0: it cannot even be written. */
-static int begin(struct mailing *m, const struct mail *mail, struct err *reterr)
+/* 0: it is on its way, or over already; < 0: it cannot even be written. */
+static int start(struct mailing *m, const struct mail *mail, struct err *reterr)
 {
+	struct notifier *n = m->n;
 	struct buf *data = arena_buf(m->in.arena, MAIL_BYTES_MAX);
 	int r = data != NULL ? mail_write(mail, data, reterr) : notifier_no_memory(reterr);
 
-	m->started_ms = time_monotonic_ms();
-	if (r == 0)
-		r = smtp_send_start(m->n->smtp, mail->from, mail->to, buf_str(data), &m->smtp,
-				    &m->why);
-	if (m->smtp == NULL && m->why.kind == NULL)
+	if (r < 0)
 		return r;
+	m->started_ms = time_monotonic_ms();
+	r = smtp_send_start(n->smtp, mail->from, mail->to, buf_str(data), &m->smtp, &m->why);
 	if (r < 0) {
 		m->is_over = true;
 		m->result = r;
@@ -199,7 +198,7 @@ FIBER int mailing_send_wait(struct mailing *m, struct mail *mail, const struct m
 	mail->subject = buf_str(text->subject);
 	mail->text = buf_str(text->text);
 	mail->html = buf_str(text->html);
-	int r = begin(m, mail, reterr);
+	int r = start(m, mail, reterr);
 	if (r < 0) {
 		mailing_free(m);
 		return r;

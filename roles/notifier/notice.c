@@ -61,9 +61,9 @@ FIBER void notice_tell_channels_wait(struct notice *t, unsigned channels, bool i
 
 /* ---- outcomes ---- */
 
-/* What follows from the result of this try. */
+/* What follows from the result of this try, which is known since at_us. */
 static struct reminder_outcome outcome_of(const struct notice *t, int result, const struct err *why,
-					  enum reminder_stage *ret_stage)
+					  int64_t at_us, enum reminder_stage *ret_stage)
 {
 	const struct notifier *n = t->base.n;
 	struct reminder_outcome o = { .attempt = t->attempt, .via = t->via };
@@ -75,7 +75,7 @@ static struct reminder_outcome outcome_of(const struct notice *t, int result, co
 	*ret_stage = STAGE_FAILED;
 	if (result != -EINVAL && t->attempt <= n->n_retries) {
 		*ret_stage = STAGE_RETRYING;
-		o.retry_at_us = time_now_us() + n->retry_delays_s[t->attempt - 1] * TIME_US_PER_S;
+		o.retry_at_us = at_us + n->retry_delays_s[t->attempt - 1] * TIME_US_PER_S;
 	}
 	return o;
 }
@@ -88,7 +88,7 @@ int notice_next_state(struct notice *t, int result, const struct err *why,
 	struct event e = { .id = uuid_v7(), .at_us = time_now_us() };
 	struct buf *out = arena_buf(in->arena, EVENT_BYTES_MAX);
 	enum reminder_stage stage;
-	const struct reminder_outcome o = outcome_of(t, result, why, &stage);
+	const struct reminder_outcome o = outcome_of(t, result, why, e.at_us, &stage);
 	char id[UUID_TEXT_SIZE];
 
 	if (out != NULL)

@@ -327,8 +327,9 @@ def test_put_off_and_taken(stack, mail, new_user):
     wait_outcomes(stack, user, 2)
     assert told(stack, user) == [("failed", 1, True), ("sent", 2, False)]
     assert len(notifications(stack, user)) == len(fired(stack, user)) == 1
-    retry_at = instant(stack.outcomes(user)[0]["data"]["payload"]["retry_at"])
-    assert abs(retry_at - letter.at) < 60 and not dead_letters(stack, user)
+    failed, (first, second) = stack.outcomes(user)[0], mail.tries_of(address)
+    assert round(instant(failed["data"]["payload"]["retry_at"]) - instant(failed["time"]), 6) == PAUSES[0]
+    assert letter.at >= second >= first + PAUSES[0] and not dead_letters(stack, user)
 
 
 TEMPORARY = {"garbage": ("rcpt", b"\xff\xfe what?\r\n"), "hangs up before the data": ("data", ""), "hangs up in the data": ("end", ""),
