@@ -50,26 +50,26 @@ deaths_max=5 # of one role within a minute, before giving up
 ready_max=30 # seconds until a role is
 [ "$stack" = embedded ] || ready_max=180
 
-# Called by the trap on EXIT. Sidecar and mail server go last: the others hand over what they have.
+# Called by the trap on EXIT. Sidecar and mail server go last: the others hand over what they have. A terminal that is gone
+# holds nothing up.
 # shellcheck disable=SC2317
 stop_all() {
 	local i role
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
+	set +e
 	rm -f "$run/env"
 	[ ${#pid[@]} -eq 0 ] || echo 'run-all: stopping'
 	for role in "${apps[@]}"; do
-		[ -z "${pid[$role]:-}" ] || kill -TERM "${pid[$role]}" 2>/dev/null || true
+		[ -z "${pid[$role]:-}" ] || kill -TERM "${pid[$role]}" 2>/dev/null
 	done
 	for ((i = ${#roles[@]} - 1; i >= 0; i--)); do
 		role=${roles[i]}
 		if [ -n "${pid[$role]:-}" ]; then
-			kill -TERM "${pid[$role]}" 2>/dev/null || true
-			wait "${pid[$role]}" || true
+			kill -TERM "${pid[$role]}" 2>/dev/null
+			wait "${pid[$role]}"
 		fi
 	done
-	for i in "${viewer[@]}"; do
-		kill "$i" 2>/dev/null || true
-	done
+	[ ${#viewer[@]} -eq 0 ] || kill "${viewer[@]}" 2>/dev/null
 	scripts/pg.sh stop "$run/pg"
 }
 

@@ -213,7 +213,7 @@ def torture(tally, cluster, profile):
     started = time.monotonic()
     build = os.path.join(ROOT, "build", profile)
     env = dict(os.environ, TODOD_TEST_BUILD=build)
-    runs = {"torture": ["--seconds=15", "--away=3"], "sabotage": ["--seconds=4", "--sabotage"]}
+    runs = {"torture": ["--seconds=12", "--away=3", "--quick"], "sabotage": ["--seconds=4", "--quick", "--sabotage"]}
     with concurrent.futures.ThreadPoolExecutor(3) as pool:  # they wait more than they work
         tests = pool.submit(run_pytest, "torture", build, env, TORTURE_SECONDS)
         for name, arguments in runs.items():

@@ -52,7 +52,7 @@ struct db_statement {
 	int n_params;
 };
 
-enum { DB_SEGMENT_MAX = 4 };
+enum { DB_SEGMENT_MAX = 16 };
 
 struct db_query {
 	const struct db_statement *statement;

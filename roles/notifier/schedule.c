@@ -2,7 +2,8 @@
 /*
  * Jobs: one for each reminder that is to fire, at its exact time. An event is acknowledged when its
  * job is made; when the job fires, the event that it carries is published, and nothing else
- * happens. The event is the same however often it is made: its id and time come from the reminder.
+ * happens. The event is the same however often it is made: its id and time come from the reminder
+ * and from the event that it is made of.
  */
 #include "schedule_private.h"
 
@@ -43,8 +44,9 @@ static struct str render_trigger(const struct incoming *in, const struct reminde
 	char id[UUID_TEXT_SIZE];
 
 	uuid_format(&notice->reminder_id, id);
-	struct str name = arena_printf(in->arena, "trigger %s %lld %lld", id,
-				       (long long)notice->version, (long long)notice->attempt);
+	struct str name = arena_printf(in->arena, "trigger %s %lld %lld of %.*s", id,
+				       (long long)notice->version, (long long)notice->attempt,
+				       STR_ARGS(in->event.id));
 	struct buf *out = arena_buf(in->arena, EVENT_BYTES_MAX);
 
 	if (name.p == NULL || out == NULL || uuid_v7_named(at_us, name, &e.id) < 0)
@@ -89,9 +91,12 @@ FIBER int schedule_try_wait(struct notifier *n, const struct incoming *in,
 			    struct err *reterr)
 {
 	bool is_delayed = delay_s != SCHEDULE_AT_TIME;
+	struct reminder_notice when_due = *notice;
 	struct str name = is_delayed ? try_name(in->arena, notice, notice->attempt)
 				     : job_name(in->arena, &notice->reminder_id);
-	struct str data = render_trigger_job(in, notice, at_us);
+
+	when_due.late_by_s = NOTICE_NOT_LATE; /* how late it is, is seen when it fires */
+	struct str data = render_trigger_job(in, &when_due, at_us);
 
 	if (name.p == NULL || data.p == NULL)
 		return notifier_no_memory(reterr);
@@ -162,7 +167,6 @@ FIBER int notifier_on_scheduled(struct notifier *n, struct incoming *in, struct 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	notice.attempt = 1;
-	notice.late_by_s = NOTICE_NOT_LATE;
 	r = schedule_try_wait(n, in, &notice, notice.remind_at_us, SCHEDULE_AT_TIME, reterr);
 	if (r == 0)
 		metric_add(n->scheduled, 1);

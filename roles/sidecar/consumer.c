@@ -2,14 +2,15 @@
 /*
  * Reading topics. One fiber per partition with a backlog, never two: what is delivered next is the
  * record after the last settled one, whoever gets it, so order per key holds while instances come
- * and go. Progress is written when a record is settled, in one transaction with the reading of the
- * next; a crash repeats the records that were under way and no others. That write does not wait for
- * the disk: after a crash of the database itself, some more are repeated.
+ * and go. Progress is written when a record is settled, before the next one is delivered: a crash
+ * repeats the records that were under way and no others. That write does not wait for the disk:
+ * after a crash of the database itself, some more are repeated.
  */
 #include "consumer_private.h"
 
 #include "base/log.h"
 #include "delivery_private.h"
+#include "progress_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,18 +60,14 @@ static const struct db_statement PROGRESS = {
 	"SELECT part, next_pos FROM sidecar.progress WHERE consumer_group = $1 AND topic = $2",
 	2,
 };
-/* Its commit does not wait for the disk, which is said here to save a statement for each record. */
-static const struct db_statement SETTLE = {
-	"sidecar_settle",
-	"UPDATE sidecar.progress SET next_pos = $4 "
-	"WHERE consumer_group = $1 AND topic = $2 AND part = $3 AND next_pos <= $4 "
-	"AND set_config('synchronous_commit', 'off', true) <> ''",
-	4,
-};
+/* Some records ahead, but for the first no more than 256 KiB. */
 static const struct db_statement READ = {
 	"sidecar_read",
-	"SELECT pos, key, body, created_at FROM sidecar.records "
-	"WHERE topic = $1 AND part = $2 AND pos >= $3 ORDER BY pos LIMIT 1",
+	"SELECT pos, key, body, created_at FROM "
+	"(SELECT *, sum(octet_length(body)) OVER (ORDER BY pos) AS bytes, row_number() OVER (ORDER BY pos) AS n "
+	"FROM (SELECT pos, key, body, created_at FROM sidecar.records "
+	"WHERE topic = $1 AND part = $2 AND pos >= $3 ORDER BY pos LIMIT 16) next) r "
+	"WHERE n = 1 OR bytes <= 262144 ORDER BY pos",
 	3,
 };
 
@@ -91,52 +88,68 @@ static bool may_go_on(const struct partition *p)
 	return !p->consumer->host->is_stopping && p->instance != NULL && has_backlog(p);
 }
 
-/* The segment that settles what is done and reads what comes next, as far as there is any. */
-static FIBER int run_segment_wait(struct partition *p, int64_t done, bool is_done, bool read_on,
-				  struct message *m, struct err *reterr)
+static void drop_ahead(struct partition *p)
 {
-	const struct consumer *c = p->consumer;
-	const struct str topic = str_from(c->topic->name);
-	const struct db_param settle[] = { DB_PARAM_TEXT(str_from(c->group)), DB_PARAM_TEXT(topic),
-					   DB_PARAM_I16(p->number), DB_PARAM_I64(done) };
-	const struct db_param read[] = { DB_PARAM_TEXT(topic), DB_PARAM_I16(p->number),
-					 DB_PARAM_I64(is_done ? done : p->next) };
-	struct db_query queries[2];
-	struct db_result *results[2] = { NULL };
-	size_t n = 0;
+	while (p->ahead_n > 0)
+		kept_release(p->ahead[--p->ahead_n]);
+}
 
-	if (is_done)
-		queries[n++] = (struct db_query){ &SETTLE, settle };
-	if (read_on)
-		queries[n++] = (struct db_query){ &READ, read };
-	const struct db_segment segment = { .queries = queries, .n_queries = n };
-	int r = db_run_wait(c->host->db, &segment, results, NULL, reterr);
-	if (r < 0)
-		return r;
-	if (read_on)
-		m->result = results[--n];
-	while (n > 0)
-		db_result_free(results[--n]);
+/* Turned round: the next is the last. */
+static int fill_ahead(struct partition *p, const struct db_result *r)
+{
+	for (int row = db_rows(r) - 1; row >= 0; row--) {
+		struct str key = { NULL, 0 };
+
+		if (!db_is_null(r, row, 1))
+			key = db_text(r, row, 1);
+		struct kept *k = kept_new(key, db_text(r, row, 2), db_i64(r, row, 0));
+		if (k == NULL)
+			return -ENOMEM;
+		k->created_us = db_time(r, row, 3);
+		p->ahead[p->ahead_n++] = k;
+	}
 	return 0;
 }
 
-static void open_message(struct partition *p, struct message *m)
+static FIBER int read_wait(struct partition *p, struct err *reterr)
 {
 	const struct topic *t = p->consumer->topic;
+	const struct db_param params[] = { DB_PARAM_TEXT(str_from(t->name)),
+					   DB_PARAM_I16(p->number), DB_PARAM_I64(p->next) };
+	const struct db_query query = { &READ, params };
+	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
+	struct db_result *result;
+	int64_t end = t->is_loaded ? t->end[p->number] : p->next;
+	int r = db_run_wait(p->consumer->host->db, &segment, &result, NULL, reterr);
 
-	if (m->result == NULL)
-		return;
-	if (db_rows(m->result) == 0) { /* nothing was kept up to the end */
-		db_result_free(m->result);
-		m->result = NULL;
-		if (t->is_loaded && p->next < t->end[p->number])
-			p->next = t->end[p->number];
-		return;
+	if (r < 0)
+		return r;
+	r = fill_ahead(p, result);
+	db_result_free(result);
+	if (r < 0) {
+		drop_ahead(p);
+		err_unavailable(reterr, 1, "out of memory");
+	} else if (p->ahead_n == 0 && p->next < end) {
+		p->next = end; /* nothing was kept up to the end */
 	}
-	m->pos = db_i64(m->result, 0, 0);
-	m->key = db_is_null(m->result, 0, 1) ? (struct str){ NULL, 0 } : db_text(m->result, 0, 1);
-	m->body = db_text(m->result, 0, 2);
-	m->created_us = db_time(m->result, 0, 3);
+	return r;
+}
+
+/* *ret: the record that comes next, of the caller; NULL: there is none, or not now. */
+static FIBER int next_wait(struct partition *p, struct kept **ret, struct err *reterr)
+{
+	int r = topic_load_wait(p->consumer->topic, reterr);
+
+	*ret = NULL;
+	if (r < 0 || !may_go_on(p))
+		return r;
+	if (p->ahead_n == 0)
+		*ret = tail_get(&p->consumer->topic->tails[p->number], p->next);
+	if (p->ahead_n == 0 && *ret == NULL)
+		r = read_wait(p, reterr);
+	if (p->ahead_n > 0)
+		*ret = p->ahead[--p->ahead_n];
+	return r;
 }
 
 int partition_rest(struct partition *p, int64_t ms)
@@ -147,31 +160,45 @@ int partition_rest(struct partition *p, int64_t ms)
 	return r;
 }
 
+/* What every group has settled is kept no longer. */
+static void forget_settled(const struct partition *p)
+{
+	struct topic *t = p->consumer->topic;
+	int64_t settled = p->next;
+
+	for (const struct consumer *c = t->host->consumers; c != NULL; c = c->next) {
+		if (c->topic == t && c->parts[p->number].next < settled)
+			settled = c->parts[p->number].next;
+	}
+	tail_forget(&t->tails[p->number], settled);
+}
+
+static FIBER int settle_wait(struct partition *p, int64_t next, struct err *reterr)
+{
+	int r = progress_settle_wait(p, next, reterr);
+
+	if (r < 0)
+		return r;
+	p->next = next;
+	forget_settled(p);
+	return 0;
+}
+
 /*
- * Settles the record before done (if is_done), for as long as it takes the database, and reads the
- * next. m->result stays NULL when there is nothing more to do. 0; -ECANCELED.
+ * Settles what is before done (0: nothing is) and gets the next, for as long as it takes the
+ * database. *ret stays NULL when there is nothing more to do. 0; -ECANCELED.
  */
-static FIBER int advance_wait(struct partition *p, int64_t done, bool is_done, struct message *m)
+static FIBER int advance_wait(struct partition *p, int64_t done, struct kept **ret)
 {
 	struct err err = { 0 };
 
+	*ret = NULL;
 	for (;;) {
-		int64_t before = p->next;
-		int r = topic_load_wait(p->consumer->topic, &err);
-
-		m->result = NULL;
-		p->next = is_done ? done : before;
-		bool read_on = may_go_on(p);
-		p->next = before;
-		if (r == 0 && !is_done && !read_on)
-			return 0;
+		int r = done > p->next ? settle_wait(p, done, &err) : 0;
 		if (r == 0)
-			r = run_segment_wait(p, done, is_done, read_on, m, &err);
-		if (r == 0) {
-			p->next = is_done ? done : p->next;
-			open_message(p, m);
+			r = next_wait(p, ret, &err);
+		if (r == 0)
 			return 0;
-		}
 		log_err(LOG_WARN, "sidecar.progress_failed", &err);
 		if (r == -ECANCELED || partition_rest(p, DB_PAUSE_MS) < 0)
 			return -ECANCELED;
@@ -182,25 +209,28 @@ static FIBER void run(void *arg)
 {
 	struct partition *p = arg;
 	struct arena *arena = arena_new(PARTITION_ARENA_BYTES);
-	struct message m = { .result = NULL };
+	struct kept *k = NULL;
 
-	int r = arena != NULL ? advance_wait(p, 0, false, &m) : -ENOMEM;
-	while (r == 0 && (m.result != NULL || may_go_on(p))) {
-		if (m.result == NULL) {
-			r = advance_wait(p, 0, false, &m);
+	int r = arena != NULL ? advance_wait(p, 0, &k) : -ENOMEM;
+	while (r == 0 && (k != NULL || may_go_on(p))) {
+		if (k == NULL) {
+			r = advance_wait(p, 0, &k);
 			continue;
 		}
-		r = delivery_settle_wait(p, arena, &m);
+		r = delivery_settle_wait(p, arena, k);
 		arena_reset(arena);
-		int64_t done = m.pos + 1;
-		db_result_free(m.result);
-		m.result = NULL;
+		int64_t done = r == 0 ? k->pos + 1 : 0;
+		kept_release(k);
+		k = NULL;
 		if (r == 0)
-			r = advance_wait(p, done, true, &m);
+			r = advance_wait(p, done, &k);
 		else if (r == -EAGAIN)
 			r = 0; /* to whom it belongs now, if to anybody */
+		if (done == 0)
+			drop_ahead(p); /* it is not the next any more */
 	}
-	db_result_free(m.result);
+	kept_release(k);
+	drop_ahead(p);
 	arena_free(arena);
 	p->fiber = NULL;
 }
@@ -231,6 +261,15 @@ void consumers_poke(struct topic *t)
 		for (unsigned i = 0; c->topic == t && i < t->n_parts; i++)
 			start(&c->parts[i]);
 	}
+}
+
+bool consumers_read(const struct topic *t)
+{
+	const struct consumer *c = t->host->consumers;
+
+	while (c != NULL && c->topic != t)
+		c = c->next;
+	return c != NULL;
 }
 
 static bool is_member(const struct consumer *c, const struct instance *i)

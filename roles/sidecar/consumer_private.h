@@ -9,13 +9,26 @@
 
 #include "topic_private.h"
 
+enum { PARTITION_AHEAD_MAX = 16 };
+
+/* That a partition waits to have its progress written (progress.c). */
+struct settlement {
+	struct partition *next, **slot;
+	struct fiber_wait wait;
+	int64_t end;
+	struct err err;
+};
+
 struct partition {
 	struct consumer *consumer;
 	unsigned number;
-	int64_t next;		   /* position; all below are settled */
-	struct instance *instance; /* NULL: nobody lives */
-	struct fiber *fiber;	   /* NULL: nothing to deliver */
-	bool is_resting;	   /* the fiber sleeps between two tries */
+	int64_t next;				 /* position; all below are settled */
+	struct instance *instance;		 /* NULL: nobody lives */
+	struct fiber *fiber;			 /* NULL: nothing to deliver */
+	bool is_resting;			 /* the fiber sleeps between two tries */
+	struct kept *ahead[PARTITION_AHEAD_MAX]; /* read ahead; the next is the last */
+	unsigned ahead_n;
+	struct settlement settlement;
 };
 
 struct consumer {
@@ -36,6 +49,8 @@ FIBER int consumer_open_wait(struct host *h, struct instance *i, const struct wi
 			     struct err *reterr) MUST_CHECK;
 /* Spreads the partitions of every consumer over the instances that live. */
 void consumers_assign(struct host *h);
+/* Whether anybody reads it. */
+bool consumers_read(const struct topic *t);
 /* There are new records. */
 void consumers_poke(struct topic *t);
 /* Fibers that rest end now, the others after the record they are at. */

@@ -83,7 +83,7 @@ try {
 };
 
 static bool set_headers(struct try *t, struct arena *arena, const struct partition *p,
-			const struct message *m)
+			struct kept *m)
 {
 	const char *topic = p->consumer->topic->name;
 	struct str key = delivery_escape(arena, m->key);
@@ -107,7 +107,7 @@ static bool set_headers(struct try *t, struct arena *arena, const struct partiti
 
 /* False when out of memory. */
 static bool prepare(struct try *t, struct arena *arena, const struct partition *p,
-		    const struct wish *wish, const struct message *m)
+		    const struct wish *wish, struct kept *m)
 {
 	const struct settings *s = p->consumer->host->settings;
 	struct str pubsub = p->consumer->alone != NULL ? s->replica_pubsub : s->pubsub;
@@ -119,24 +119,27 @@ static bool prepare(struct try *t, struct arena *arena, const struct partition *
 }
 
 /* What is no event goes to those alone who take bytes. */
-static bool is_event(struct arena *arena, struct str body, struct err *reterr)
+static bool is_event(struct arena *arena, struct kept *m, struct err *reterr)
 {
 	static const struct json_field NONE[] = { JSON_FIELD_END };
 	enum json_state ignored = JSON_ABSENT;
 
-	return json_parse(arena, body, "record", NONE, &ignored, reterr) != -EINVAL;
+	if (m->is_event) /* as another group found */
+		return true;
+	int r = json_parse(arena, m->body, "record", NONE, &ignored, reterr);
+	m->is_event = r == 0;
+	return r != -EINVAL;
 }
 
 /* Posts it once. *reterr says what went wrong, if anything did. */
 static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
-				   const struct wish *wish, const struct message *m,
-				   struct err *reterr)
+				   const struct wish *wish, struct kept *m, struct err *reterr)
 {
 	struct instance *i = p->instance;
 	struct http_response response;
 	struct try t;
 
-	if (!wish->is_raw && !is_event(arena, m->body, reterr))
+	if (!wish->is_raw && !is_event(arena, m, reterr))
 		return VERDICT_POISON;
 	if (wish->path.p == NULL || wish->dead_letter.p == NULL ||
 	    !prepare(&t, arena, p, wish, m)) {
@@ -163,7 +166,7 @@ static FIBER enum verdict try_wait(struct partition *p, struct arena *arena,
 
 /* Under the ids of the request that the event is from. */
 static void tell(enum log_level level, const char *msg, const struct partition *p,
-		 struct arena *arena, const struct message *m, const char *reason)
+		 struct arena *arena, struct kept *m, const char *reason)
 {
 	struct cloudevent_ids ids;
 
@@ -179,8 +182,8 @@ static void tell(enum log_level level, const char *msg, const struct partition *
 }
 
 /* 0: it is there; else as topic_publish_wait. */
-static FIBER int bury_wait(const struct partition *p, const struct wish *wish,
-			   const struct message *m, struct err *reterr)
+static FIBER int bury_wait(const struct partition *p, const struct wish *wish, struct kept *m,
+			   struct err *reterr)
 {
 	const struct record record = { m->key, m->body };
 	struct topic *t = NULL;
@@ -193,7 +196,7 @@ static FIBER int bury_wait(const struct partition *p, const struct wish *wish,
 
 /* One try and what follows from it. 0: settled; > 0: ms until the next try; < 0: not ours to
  * settle. */
-static FIBER int64_t step_wait(struct partition *p, struct arena *arena, const struct message *m,
+static FIBER int64_t step_wait(struct partition *p, struct arena *arena, struct kept *m,
 			       unsigned *tries)
 {
 	const struct consumer *c = p->consumer;
@@ -237,7 +240,7 @@ static FIBER int64_t step_wait(struct partition *p, struct arena *arena, const s
 	return 0;
 }
 
-int delivery_settle_wait(struct partition *p, struct arena *arena, const struct message *m)
+int delivery_settle_wait(struct partition *p, struct arena *arena, struct kept *m)
 {
 	unsigned tries = 0;
 

@@ -7,13 +7,6 @@
 
 #include "consumer_private.h"
 
-struct message {
-	struct db_result *result; /* holds key and body */
-	int64_t pos, created_us;
-	struct str key; /* .p NULL: none */
-	struct str body;
-};
-
 enum verdict {
 	VERDICT_DONE,
 	VERDICT_RETRY,	/* again, a few times, then a dead letter */
@@ -28,7 +21,7 @@ enum verdict verdict_of(struct arena *arena, int status, struct str body);
  * Delivers until it is settled: done, dropped, or in the dead letters. 0; -EAGAIN: the partition
  * has gone to another instance or to nobody, and the record is not settled; -ECANCELED.
  */
-FIBER int delivery_settle_wait(struct partition *p, struct arena *arena, const struct message *m);
+FIBER int delivery_settle_wait(struct partition *p, struct arena *arena, struct kept *m);
 
 /* As url.QueryEscape of Go, for header values. .p NULL when out of memory. */
 struct str delivery_escape(struct arena *arena, struct str s);

@@ -2,7 +2,7 @@
 /*
  * The embedded sidecar as its files see it: apps and their instances, topics and who reads them.
  * One process owns all of it (lease.c), so positions and progress are kept in memory and written
- * through; bodies stay in the database but for the ones under way.
+ * through; bodies stay in the database but for the newest and the ones under way.
  *
  *   topic      what is published, in partitions; topic.c writes it
  *   consumer   a group's reading of a topic; consumer.c runs a fiber for each partition with a
@@ -38,6 +38,8 @@ enum {
 struct host;
 struct topic;
 struct consumer;
+struct partition;
+struct settling_batch;
 struct job_run;
 struct cron_binding;
 
@@ -95,6 +97,9 @@ struct host {
 	struct topic *topics;
 	unsigned n_topics;
 	struct consumer *consumers;
+	struct partition *settling_first, *settling_last; /* progress.c */
+	struct settling_batch *settling_batch;
+	bool is_settling;
 	struct timer rescan; /* looks again for partitions whose fiber could not be had */
 	struct timer lease_timer, sweep_timer;
 	struct uuid lease_id;

@@ -9,6 +9,7 @@
 #include "crons_private.h"
 #include "jobs_private.h"
 #include "lease_private.h"
+#include "progress_private.h"
 #include "roles/roles.h"
 #include "sweep_private.h"
 #include "topic_private.h"
@@ -47,6 +48,7 @@ static void host_free(struct host *h)
 	for (size_t i = 0; i < h->n_instances; i++)
 		instance_close(&h->instances[i]);
 	consumers_free(h);
+	progress_close(h);
 	topics_free(h);
 	jobs_close(h);
 	crons_close(h);

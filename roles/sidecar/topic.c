@@ -41,6 +41,7 @@ struct batch {
 	struct publication *publications[BATCH_RECORDS_MAX]; /* NULL: its publisher left */
 	size_t n_publications, n, bytes;
 	struct str keys[BATCH_RECORDS_MAX], bodies[BATCH_RECORDS_MAX];
+	struct kept *copies[BATCH_RECORDS_MAX]; /* NULL: none */
 	int64_t parts[BATCH_RECORDS_MAX], positions[BATCH_RECORDS_MAX];
 	int64_t end[HOST_PARTITIONS];
 	bool is_text;
@@ -60,14 +61,16 @@ static const struct db_statement ENDS = {
 };
 static const struct db_statement WRITE = {
 	"sidecar_write",
-	"INSERT INTO sidecar.records (topic, part, pos, key, body) "
+	"WITH written AS (INSERT INTO sidecar.records (topic, part, pos, key, body) "
 	"SELECT $1, part, pos, key, convert_to(body, 'UTF8') "
-	"FROM unnest($2::int2[], $3::int8[], $4::text[], $5::text[]) AS n (part, pos, key, body)",
+	"FROM unnest($2::int2[], $3::int8[], $4::text[], $5::text[]) AS n (part, pos, key, body)) "
+	"SELECT now()",
 	5,
 };
 static const struct db_statement WRITE_BYTES = {
 	"sidecar_write_bytes",
-	"INSERT INTO sidecar.records (topic, part, pos, key, body) VALUES ($1, $2, $3, $4, $5)",
+	"WITH written AS (INSERT INTO sidecar.records (topic, part, pos, key, body) VALUES ($1, $2, $3, $4, $5)) "
+	"SELECT now()",
 	5,
 };
 
@@ -132,6 +135,8 @@ void topics_free(struct host *h)
 {
 	while (h->topics != NULL) {
 		struct topic *next = h->topics->next;
+		for (unsigned i = 0; i < h->topics->n_parts; i++)
+			tail_forget(&h->topics->tails[i], INT64_MAX);
 		free(h->topics);
 		h->topics = next;
 	}
@@ -262,8 +267,9 @@ static int encode(const struct topic *t, struct batch *b, struct db_param params
 	return r;
 }
 
-/* The keys are text by now; what can fail is memory, and the database. */
-static FIBER int write_wait(struct topic *t, struct batch *b, struct err *reterr)
+/* The keys are text by now; what can fail is memory, and the database. *ret_us: the time of the
+ * records. */
+static FIBER int write_wait(struct topic *t, struct batch *b, int64_t *ret_us, struct err *reterr)
 {
 	struct db_param params[5];
 	const struct db_query query = { b->is_text ? &WRITE : &WRITE_BYTES, params };
@@ -273,23 +279,54 @@ static FIBER int write_wait(struct topic *t, struct batch *b, struct err *reterr
 	if (encode(t, b, params) < 0)
 		return err_unavailable(reterr, 1, "out of memory");
 	int r = db_run_wait(t->host->db, &segment, &result, NULL, reterr);
-	if (r == 0)
-		db_result_free(result);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_us = db_time(result, 0, 0);
+	db_result_free(result);
+	return 0;
+}
+
+/* Copies for those who read this topic, made while its publishers are still here. */
+static void copy_records(const struct topic *t, struct batch *b)
+{
+	bool is_read = consumers_read(t);
+
+	for (size_t i = 0; i < b->n; i++)
+		b->copies[i] = is_read ? kept_new(b->keys[i], b->bodies[i], b->positions[i]) : NULL;
+}
+
+static void drop_copies(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		kept_release(b->copies[i]);
+}
+
+static void keep_copies(struct topic *t, struct batch *b, int64_t created_us)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->copies[i] == NULL)
+			continue;
+		b->copies[i]->created_us = created_us;
+		tail_add(&t->tails[b->parts[i]], b->copies[i]);
+	}
 }
 
 static FIBER void write_batch(struct topic *t, struct batch *b)
 {
 	struct err err = { 0 };
+	int64_t written_us;
 	int r = topic_load_wait(t, &err);
 
 	take(t, b);
+	copy_records(t, b);
 	if (r == 0)
-		r = write_wait(t, b, &err);
+		r = write_wait(t, b, &written_us, &err);
 	if (r == 0) {
 		memcpy(t->end, b->end, sizeof(t->end));
+		keep_copies(t, b, written_us);
 		metric_add(t->published, b->n);
 	} else {
+		drop_copies(b);
 		t->is_loaded = false;
 		log_err(LOG_WARN, "sidecar.publish_failed", &err);
 	}

@@ -8,6 +8,7 @@
 #define SIDECAR_TOPIC_PRIVATE_H
 
 #include "host_private.h"
+#include "tail_private.h"
 
 struct record {
 	struct str key; /* what decides the partition; .p NULL: any */
@@ -24,6 +25,7 @@ struct topic {
 	unsigned turn; /* of the partition that gets the next record without a key */
 	bool is_loaded;
 	int64_t end[HOST_PARTITIONS]; /* the next position; all below are committed */
+	struct tail tails[HOST_PARTITIONS];
 	struct publication *first, *last;
 	size_t n_waiting;
 	bool is_writing;

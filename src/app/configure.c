@@ -13,8 +13,8 @@
 
 /* What `make run-all` tells scripts in .run/env; people export it, and it is nothing of ours to
  * read. */
-const char *const CONFIGURE_CLIENT_VARIABLES[] = { "TODOD_URL", "TODOD_OPS_URL", "TODOD_USER",
-						   "TODOD_TOKEN", NULL };
+const char *const CONFIGURE_CLIENT_VARIABLES[] = { "TODOD_URL",	 "TODOD_OPS_URL", "TODOD_MAILS_URL",
+						   "TODOD_USER", "TODOD_TOKEN",	  NULL };
 
 bool configure_tell(struct buf *mistakes)
 {

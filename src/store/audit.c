@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Adding to a chain. Where a user's chain ends and the key it is under are remembered, so that the
- * usual event costs one statement. That statement holds only while the row before is the one that
- * was hashed and the key is there; anything else (another writer, an erasure, a database from a
- * backup) makes no row, and the next try reads first. Two rows for one place end at the primary
- * key.
+ * usual event costs one statement (audit_insert.c). That statement holds only while the row before
+ * is the one that was hashed and the key is there; anything else (another writer, an erasure, a
+ * database from a backup) makes no row, and the next try reads first. Two rows for one place end at
+ * the primary key.
  */
 #include "audit_private.h"
 #include "results_private.h"
@@ -40,22 +40,6 @@ static const struct db_statement KNOWN = {
 	"audit_known",
 	"SELECT identity FROM todod.audit WHERE user_id = $1 AND event_id = $2",
 	2,
-};
-
-/* $14 the h before; $15 a key that is made with the row, wrapped, or null. */
-static const struct db_statement APPEND = {
-	"audit_append",
-	"WITH k AS (INSERT INTO todod.audit_keys (user_id, version, wrapped) "
-	"SELECT $1, $10, $15 WHERE $15 IS NOT NULL) "
-	"INSERT INTO todod.audit (user_id, " AUDIT_COLUMNS ") "
-	"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 "
-	"WHERE ($2 = 1 OR EXISTS (SELECT FROM todod.audit p WHERE p.user_id = $1 "
-	"AND p.n = $2 - 1 AND p.h = $14)) "
-	"AND ($10 = 0 OR $15 IS NOT NULL OR EXISTS (SELECT FROM todod.audit_keys w "
-	"WHERE w.user_id = $1 AND w.version = $10)) "
-	"RETURNING (SELECT max(s.sequence) FROM todod.audit s WHERE s.user_id = $1 "
-	"AND s.task_id = $6 AND s.topic = $4)",
-	15,
 };
 
 static void free_head(void *arg)
@@ -237,70 +221,28 @@ static int make_row(struct audit *a, struct arena *arena, const struct audit_eve
 	return r;
 }
 
-static struct db_param i64_or_null(int64_t v)
-{
-	const struct db_param number = DB_PARAM_I64(v), null = DB_PARAM_NULL(DB_I64);
-
-	return v == AUDIT_NONE ? null : number;
-}
-
-/* *ret_n: rows added, 0 or 1. */
-static FIBER int insert(struct db *db, const struct audit_row *row, const uint8_t *prev,
-			struct str wrapped, char constraint[64], int *ret_n, int64_t *ret_sequence,
-			struct err *reterr)
-{
-	const struct str prev_h = { (const char *)prev, SHA256_SIZE };
-	const struct db_param key = DB_PARAM_BYTES(wrapped), no_key = DB_PARAM_NULL(DB_BYTES);
-	const struct db_param params[] = {
-		DB_PARAM_TEXT(row->user_id),	  DB_PARAM_I64(row->n),
-		DB_PARAM_TEXT(row->event_id),	  DB_PARAM_TEXT(row->topic),
-		DB_PARAM_TEXT(row->type),	  i64_or_null(row->task_id),
-		i64_or_null(row->sequence),	  DB_PARAM_TIME(row->at_us),
-		DB_PARAM_BYTES(row->identity),	  DB_PARAM_I32(row->key_version),
-		DB_PARAM_BYTES(row->payload),	  DB_PARAM_BYTES(row->h),
-		DB_PARAM_TIME(row->stored_at_us), DB_PARAM_BYTES(prev_h),
-		wrapped.p != NULL ? key : no_key,
-	};
-	const struct db_query query = { &APPEND, params };
-	const struct db_segment segment = { .user_id = row->user_id,
-					    .queries = &query,
-					    .n_queries = 1 };
-	struct db_result *result;
-	int r = db_run_wait(db, &segment, &result, constraint, reterr);
-
-	if (r < 0)
-		return r;
-	*ret_n = db_rows(result);
-	if (*ret_n > 0)
-		*ret_sequence = db_is_null(result, 0, 0) ? AUDIT_NONE : db_i64(result, 0, 0);
-	db_result_free(result);
-	return 0;
-}
-
 /* One try after head. 1: added; 0: another was faster, or the event's id is known; < 0. */
 static FIBER int add_after(struct audit *a, struct arena *arena, const struct audit_event *e,
 			   struct audit_head *head, struct audit_appended *ret, struct err *reterr)
 {
-	struct audit_row row;
-	struct str wrapped;
+	struct audit_insertion in = { .prev = head->h };
 	uint8_t h[SHA256_SIZE];
-	char constraint[64] = "";
-	int n = 0;
 
-	if (make_row(a, arena, e, head, &row, h, &wrapped) < 0)
+	if (make_row(a, arena, e, head, &in.row, h, &in.wrapped) < 0)
 		return audit_out_of_memory(reterr);
-	int r = insert(a->db, &row, head->h, wrapped, constraint, &n, &ret->sequence, reterr);
-	if (r == -EEXIST || (r == 0 && n == 0)) {
+	int r = audit_insert_wait(a, arena, &in, reterr);
+	if (r == -EEXIST || (r == 0 && !in.is_added)) {
 		audit_forget(a, e->user_id);
-		return str_eq(str_from(constraint), STR("audit_event_id")) ? -EEXIST : 0;
+		return str_eq(str_from(in.constraint), STR("audit_event_id")) ? -EEXIST : 0;
 	}
 	if (r < 0) { /* whether it is there is not known */
 		audit_forget(a, e->user_id);
 		return r;
 	}
-	head->n = ret->n = row.n;
+	ret->sequence = in.sequence;
+	head->n = ret->n = in.row.n;
 	memcpy(head->h, h, sizeof(h));
-	head->has_key |= wrapped.p != NULL;
+	head->has_key |= in.wrapped.p != NULL;
 	remember(a, e->user_id, head);
 	return 1;
 }

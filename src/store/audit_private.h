@@ -5,6 +5,7 @@
 #ifndef AUDIT_PRIVATE_H
 #define AUDIT_PRIVATE_H
 
+#include "loop/fiber.h"
 #include "store/audit.h"
 
 #define AUDIT_COLUMNS                                                                       \
@@ -54,7 +55,29 @@ struct audit {
 	struct db *db;
 	struct aead_key kek;
 	struct table *heads; /* user -> struct audit_head */
+	struct audit_insertion *waiting, *waiting_last;
+	unsigned n_writers;
 };
+
+/* A row on its way into the table; on the stack of who waits for it. */
+struct audit_insertion {
+	struct audit_row row;
+	const uint8_t *prev; /* the h before */
+	struct str wrapped;  /* a key that is made with the row; .p NULL: none */
+
+	bool is_added;
+	int64_t sequence;    /* as audit_appended has it */
+	char constraint[64]; /* after -EEXIST */
+
+	/* audit_insert.c's */
+	struct audit_insertion *next, **slot;
+	struct fiber_wait wait;
+	bool is_writer;
+	struct err err;
+};
+/* 0, added or not: only while the row before is there, with its key. As db_run_wait. */
+FIBER int audit_insert_wait(struct audit *a, struct arena *arena, struct audit_insertion *in,
+			    struct err *reterr) MUST_CHECK;
 
 /* The error of a call without memory. */
 int audit_out_of_memory(struct err *reterr);

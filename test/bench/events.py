@@ -1,16 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench-events`: from the write of a task to its row in the audit trail, on the embedded sidecar and on a real Dapr.
+"""`make bench-events`: from the write of a task to its row in the audit trail, and from a time to what happens then; on the
+embedded sidecar and on a real Dapr.
 
 What is counted is events of the topic task-events that have become rows of the trail. Each such write also makes one of
 task-updates, which the relay and the broker carry too, and which nobody subscribes to here: the relay publishes twice what is
-counted. Both stacks go through the same, one after the other, each with chat-api, auditor and a PostgreSQL of its own:
+counted. Both stacks go through the same, one after the other, each with all roles and a PostgreSQL of its own; STEPS says what
+the real one leaves out. auditor, recurrer and notifier read task-events, each in a group of its own.
 
-  1. 110 writes a second for five minutes. PF2, the mission's floor: 100 events a second, none lost.
+  1. 110 writes a second for five minutes. PF2, the mission's floor: 100 events a second, none lost. Meanwhile 1,000 reminders
+     become due, evenly.
   2. As fast as the trail keeps up for a minute, with at most 1,000 events under way; then half of that rate.
   3. 100,000 events that wait while the sidecars are down: the time to drain, and the order they come in.
   4. Creates by wrk, with nothing else running and with all of it, beside pgbench doing the same.
-  5. What everything takes when nothing happens, and memory.
+  5. Next instances at 50 completions a second; 10,000 reminders due within a minute; 1,000 whose jobs are gone; the sweep over
+     1,000,000; 100,000 jobs (times.py).
+  6. What everything takes when nothing happens, and memory.
 
 Times from commit to commit are the database's own (track_commit_timestamp), of creates. The tables are printed, and written to
 build/bench-events.md for docs/performance.md. In the environment:
@@ -19,7 +24,8 @@ build/bench-events.md for docs/performance.md. In the environment:
   BENCH_STACKS=embedded,dapr  which of them
 
 It fails when the floor is missed: an event is lost, doubled or out of order; less than 100 a second; publishing takes 50 ms or
-more (p99, from commit to the broker's answer), or one in a thousand more than 5 s until its row. Goals that are missed are only said.
+more (p99, from commit to the broker's answer), or one in a thousand more than 5 s until its row; a next instance is missing or takes
+more than 30 s; a reminder is early, or one in twenty more than two minutes late. Goals that are missed are only said.
 """
 import datetime
 import os
@@ -32,7 +38,9 @@ import threading
 import time
 
 from run import HERE, ROOT, Failed, goal, machine, output_of, pgbench, say, table, wrk
+from times import GOAL_LATE_MS, GOAL_LATE_SWEPT_MS, GOAL_NEXT_MS, GOAL_SWEEP_S, Times, percentile
 from writers import Creates, Lives, WriteFailed, Writers, paced
+
 
 import proc
 import real_stack
@@ -47,11 +55,18 @@ UNDER_WAY = 1000
 WARM_SECONDS = max(1, SECONDS // 12)
 LIFE_WRITES = 5
 BACKLOG = 100_000 * min(SECONDS, 60) // 60
-ROUNDS, ROUND_SECONDS = 3, max(2, SECONDS // 6)
+ROUNDS, ROUND_SECONDS = 2, max(2, SECONDS // 6)
+IDLE_SECONDS = max(5, SECONDS // 2)
 STALLED_SECONDS = 60
 USERS = [f"bench-{n}" for n in range(200)]
 GOAL_RATE = {"embedded": 2000, "dapr": 1000}
 GOAL_EFFECT_MS, GOAL_IDLE = 15, 0.5
+# The API's price and the sweep have nothing to do with the sidecar.
+STEPS = {
+    "embedded": ("floor", "sustained", "backlog", "api", "completions", "due_within_a_minute", "without_jobs", "sweep", "scheduled",
+                 "rest"),
+    "dapr": ("floor", "sustained", "backlog", "completions", "due_within_a_minute", "without_jobs", "rest"),
+}
 PG_SETTINGS = ("max_connections=200", "shared_buffers=512MB", "max_wal_size=4GB", "track_commit_timestamp=on")
 AUDITED = "topic = 'task-events'"
 
@@ -68,10 +83,6 @@ DISORDER = """SELECT count(*) FILTER (WHERE step <> 1), count(*) FILTER (WHERE a
 	lag(at) OVER (PARTITION BY user_id ORDER BY n) AS before
 FROM todod.audit WHERE topic = 'task-events' AND at >= %s) steps"""
 PUBLISHED = re.compile(r'^\{"ts":"([^"]+)".*"msg":"event\.published".*"event_id":"([^"]+)","topic":"task-events"')
-
-
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else None
 
 
 def epoch(text):
@@ -121,12 +132,14 @@ class StackBench:
     def measure(self):
         with Deployment(self.stack, name=f"bench-{self.stack}", pg_settings=PG_SETTINGS, say=self.say) as self.d:
             self.prepare()
-            for step in (self.floor, self.sustained, self.backlog, self.api, self.rest):
-                step()
+            self.times = Times(self, SECONDS)
+            for step in STEPS[self.stack]:
+                getattr(self if hasattr(self, step) else self.times, step)()
             self.judge()
 
     def prepare(self):
         self.database = self.d.database
+        self.roles = list(self.d.counts)
         self.file("fill.sql")
         self.server = self.database.value("SHOW server_version_num")
         self.server_version = self.database.value("SHOW server_version")
@@ -135,9 +148,11 @@ class StackBench:
         with open(self.tokens, "w", encoding="utf-8") as f:
             f.writelines(f"{user} {token}\n" for user, token in self.users)
 
+    def psql(self, *args):
+        output_of(real_stack.PG, "psql", self.d.postgres.cluster.directory, "todod", "-q", "-v", "ON_ERROR_STOP=1", *args)
+
     def file(self, name):
-        output_of(real_stack.PG, "psql", self.d.postgres.cluster.directory, "todod", "-q", "-v", "ON_ERROR_STOP=1", "-f",
-                  os.path.join(HERE, name))
+        self.psql("-f", os.path.join(HERE, name))
 
     def writers(self, make_source=Creates):
         return Writers(self.d.of("chat-api").port, self.users, make_source)
@@ -176,11 +191,13 @@ class StackBench:
     # ---- what is measured ----
 
     def floor(self):
+        self.times.spread(FLOOR_SECONDS)
         since, started = self.now(), time.monotonic()
         with self.writers() as w:
             w.run(FLOOR_SECONDS, paced(PACE), depth=1)
         took = time.monotonic() - started
         self.written += w.acknowledged
+        self.times.spread_late()
         self.drain()
         effects, published = self.effects(since), self.published_ms(since)
         self.figures |= {
@@ -209,7 +226,7 @@ class StackBench:
                  + ", ".join(f"{name} {us:.0f}" for name, us in sorted(self.cpu.items(), key=lambda c: -c[1])))
         since = self.now()
         with self.writers() as w:
-            w.run(max(2, SECONDS // 2), paced(n / took / 2), depth=1)
+            w.run(max(2, SECONDS // 4), paced(n / took / 2), depth=1)
         self.written += w.acknowledged
         self.drain()
         effects = self.effects(since)
@@ -289,8 +306,8 @@ class StackBench:
         self.database.rows("CHECKPOINT")
         time.sleep(min(10, SECONDS))
         before = self.d.cpu_seconds()
-        time.sleep(SECONDS)
-        self.idle = {name: (used - before[name]) * 100 / SECONDS for name, used in self.d.cpu_seconds().items()}
+        time.sleep(IDLE_SECONDS)
+        self.idle = {name: (used - before[name]) * 100 / IDLE_SECONDS for name, used in self.d.cpu_seconds().items()}
         self.say(f"idle: {sum(self.idle.values()):.2f} % of a core: "
                  + ", ".join(f"{name} {share:.2f}" for name, share in self.idle.items()))
 
@@ -309,6 +326,7 @@ class StackBench:
             (f["floor effect p99.9"] <= EFFECT_FLOOR_MS, f"{f['floor effect p99.9']:.0f} ms to the trail (p99.9), at most {EFFECT_FLOOR_MS}"),
             (letters == 0, f"{letters} dead letters"),
             (verify.returncode == 0, f"todod audit verify: {verify.stdout[-500:]}"),
+            *self.times.checks(),
         ]
         self.floors = [text for holds, text in checks if not holds]
 
@@ -334,24 +352,61 @@ MEASUREMENTS = [
     ("out of order", "backlog disorder", "{:,.0f}"),
     ("creates a second: pgbench", "create pgbench", "{:,.0f}"),
     ("chat-api, relay and all else stopped", "create alone", "{:,.0f}"),
-    ("chat-api, relay, sidecars and auditor at work", "create with", "{:,.0f}"),
+    ("chat-api, relay, sidecars and consumers at work", "create with", "{:,.0f}"),
+]
+TIMES = [
+    ("next instance, of completions", "next n", "{:,.0f}"),
+    ("completion to next instance, p50", "next p50", "{:,.0f} ms"),
+    ("p99", "next p99", "{:,.0f} ms"),
+    ("at most", "next max", "{:,.0f} ms"),
+    ("missing", "next missing", "{:,.0f}"),
+    *((label, f"{name} {key}", form) for name, what in (
+        ("spread", "reminders during the floor"), ("due", "reminders due within a minute"),
+        ("swept", "reminders without jobs")) for label, key, form in (
+            (what, "n", "{:,.0f}"), ("late, p50", "p50", "{:,.0f} ms"), ("p99", "p99", "{:,.0f} ms"),
+            ("at most", "max", "{:,.0f} ms"), ("missing", "missing", "{:,.0f}"), ("early", "early", "{:,.0f}"))),
+    ("a sweep over reminders", "sweep of", "{:,.0f}"),
+    ("due, and found", "sweep swept", "{:,.0f}"),
+    ("took", "sweep seconds", "{:.2f} s"),
+    ("reminders scheduled, from write to job, a second", "scheduling rate", "{:,.0f}"),
+    ("notifier's private memory at the start", "scheduled before MiB", "{:.1f} MiB"),
+    ("when those due within a minute are scheduled", "scheduled MiB", "{:.1f} MiB"),
+    ("jobs in the sidecar", "jobs", "{:,.0f}"),
+    ("notifier's private memory", "jobs notifier MiB", "{:.1f} MiB"),
+    ("the sidecar's", "jobs sidecar MiB", "{:.1f} MiB"),
 ]
 
 
-def measurement_rows(benches):
-    for label, name, form in MEASUREMENTS:
-        yield label, *(form.format(b.figures[name]) for b in benches)
+def shown(bench, name, form):
+    value = bench.figures.get(name)
+    return "" if value is None else form.format(value)
+
+
+def measurement_rows(benches, measurements):
+    for label, name, form in measurements:
+        yield label, *(shown(b, name, form) for b in benches)
+
+
+def ratio_rows(benches):
     for label, who in (("create / pgbench create, alone", "alone"), ("create / pgbench create, with all of it", "with")):
-        yield label, *(f"{b.figures[f'create {who}'] / b.figures['create pgbench']:.2f}" for b in benches)
+        yield label, *(f"{b.figures[f'create {who}'] / b.figures['create pgbench']:.2f}" if "create pgbench" in b.figures else ""
+                       for b in benches)
 
 
 def goal_rows(benches):
     for b in benches:
-        name = NAMES[b.stack]
-        yield goal(f"{name}: events/s sustained", b.figures["sustained"], GOAL_RATE[b.stack], True, "{:,.0f}")
+        name, goals = NAMES[b.stack], [("events/s sustained", "sustained", GOAL_RATE[b.stack], True, "{:,.0f}")]
         if b.stack == "embedded":
-            yield goal(f"{name}: commit to row, p50", b.figures["floor effect p50"], GOAL_EFFECT_MS, False, "{:.1f} ms")
+            goals.append(("commit to row, p50", "floor effect p50", GOAL_EFFECT_MS, False, "{:.1f} ms"))
             yield goal(f"{name}: all of it idle, of a core", sum(b.idle.values()), GOAL_IDLE, False, "{:.2f} %")
+        goals += [("next instance, p99", "next p99", GOAL_NEXT_MS, False, "{:,.0f} ms"),
+                  ("reminders during the floor, p99", "spread p99", GOAL_LATE_MS, False, "{:,.0f} ms"),
+                  ("reminders due within a minute, p99", "due p99", GOAL_LATE_MS, False, "{:,.0f} ms"),
+                  ("reminders without jobs, at most", "swept max", GOAL_LATE_SWEPT_MS, False, "{:,.0f} ms"),
+                  ("a sweep", "sweep seconds", GOAL_SWEEP_S, False, "{:.2f} s")]
+        for label, figure, wanted, at_least, form in goals:
+            if b.figures.get(figure) is not None:
+                yield goal(f"{name}: {label}", b.figures[figure], wanted, at_least, form)
 
 
 def by_process(benches, of, form):
@@ -367,11 +422,13 @@ def report(benches, notes):
     return "\n\n".join([
         f"{machine(benches[0].server_version, 'on')}.\n"
         f"{' and '.join(names)}, one after the other, {SECONDS} s a measurement; {len(USERS)} users; writers, roles, sidecars, broker and "
-        "PostgreSQL share the machine. Counted: events of task-events in the trail; the broker carries as many of task-updates.",
-        table(("measurement", *names), measurement_rows(benches)),
+        "PostgreSQL share the machine. Counted: events of task-events in the trail; the broker carries as many of task-updates. "
+        f"Roles: {', '.join(benches[0].roles)}. Reminders go by in_app.",
+        table(("measurement", *names), [*measurement_rows(benches, MEASUREMENTS), *ratio_rows(benches)]),
+        table(("time", *names), measurement_rows(benches, TIMES)),
         table(("goal", "measured", "wanted", "reached"), goal_rows(benches)),
         table(("CPU us an event, sustained", *names), by_process(benches, lambda b: b.cpu, "{:.0f}")),
-        table(("idle, % of a core", *names), by_process(benches, lambda b: b.idle, "{:.2f}")),
+        table(("idle with what is scheduled, % of a core", *names), by_process(benches, lambda b: b.idle, "{:.2f}")),
         table(("private memory after the load, MiB", *names), by_process(benches, lambda b: b.memory, "{:.1f}")),
         *notes,
     ]) + "\n"

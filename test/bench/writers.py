@@ -66,6 +66,20 @@ class Lives:
                              for n in range(1, self.writes))
 
 
+class Requests:
+    """What is written for each user, {user: [request]}, once; answers: the bodies."""
+
+    def __init__(self, by_user, users):
+        self.left = collections.deque(text for user, _ in users for text in by_user.pop(user, ()))
+        self.answers = []
+
+    def next(self):
+        return self.left.popleft() if self.left else None
+
+    def answered(self, body):
+        self.answers.append(body)
+
+
 class Connection:
     def __init__(self, port, source):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)

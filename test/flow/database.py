@@ -59,6 +59,7 @@ class Cluster:
     def kill(self):
         """As if the machine lost power, but for the disk cache: no process gets to say goodbye."""
         pid = self.postmaster()
+        os.kill(pid, signal.SIGSTOP)  # or a session that it makes meanwhile outlives it, and may wait for ever for a lock of one that is dead
         children = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], text=True,
                                   stdout=subprocess.PIPE).stdout.split()
         for victim in [pid, *map(int, children)]:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/run-all.sh as a process, in a checkout that is built already, and the lines it prints."""
+import fcntl
 import glob
 import json
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
+import termios
+import threading
 import urllib.request
 
 from process import ROOT, clean_env, wait_until
@@ -51,18 +55,45 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+class Terminal:
+    """One whose window can be closed. What is written to it goes to a file."""
+
+    def __init__(self, out):
+        self.near, self.far = os.openpty()
+        self.is_open = True
+        self.reader = threading.Thread(target=self.read, args=(out,), daemon=True)
+        self.reader.start()
+
+    def take(self):
+        """In the process that is to have it."""
+        heed_interrupts()
+        fcntl.ioctl(self.far, termios.TIOCSCTTY, 0)
+
+    def read(self, out):
+        with open(out, "wb", buffering=0) as f:
+            while self.is_open:
+                if select.select([self.near], [], [], 0.1)[0]:
+                    f.write(os.read(self.near, 65536).replace(b"\r\n", b"\n"))
+
+    def close(self):
+        self.is_open = False
+        self.reader.join()
+        os.close(self.near)
+
+
 class RunAll:
-    def __init__(self, checkout, port, stack="embedded"):
+    def __init__(self, checkout, port, stack="embedded", terminal=None):
         self.checkout, self.port = checkout, port
         self.run = checkout / ".run" / ("" if stack == "embedded" else stack)
         self.env_file = self.run / "env"
         self.out = checkout / "out"
         env = {k: v for k, v in os.environ.items() if not k.startswith("TODOD_")}
         env.update(PATH=f"{checkout / 'bin'}:{env['PATH']}", TODOD_PORT=str(port))
-        with open(self.out, "wb") as out:
-            self.process = subprocess.Popen(["/bin/bash", str(checkout / "scripts" / "run-all.sh"), stack], env=env, stdout=out,
-                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-                                            preexec_fn=heed_interrupts)
+        with open(self.out, "ab") as out:
+            self.process = subprocess.Popen(["/bin/bash", str(checkout / "scripts" / "run-all.sh"), stack], env=env,
+                                            stdout=terminal.far if terminal else out, stderr=subprocess.STDOUT,
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=terminal.take if terminal else heed_interrupts)
 
     def output(self):
         return self.out.read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 import process
-from api_client import sign
+from api_client import ops, sign
 from conftest import pem_of, write_private
 from database import Cluster, connect, url_of
 from fake_sidecar import FakeSidecar
@@ -243,6 +243,56 @@ def test_a_known_id_with_other_content_is_refused_and_counted(auditor, new_user)
     assert auditor.metric("todod_audit_refused_total") == before + 4
     assert len(auditor.rows(user)) == 1 and auditor.rows(other) == []
     assert auditor.deliver(event) == 200
+
+
+def deliver_together(auditor, deliveries):
+    """[(event, topic)] -> their answers. The table is locked until all but the two that write wait for their turn."""
+    answers = {}
+
+    def deliver(n, event, topic):
+        answers[n] = auditor.deliver(event, topic=topic, times=1)
+
+    threads = [threading.Thread(target=deliver, args=(n, *d)) for n, d in enumerate(deliveries)]
+    with contextlib.closing(psycopg2.connect(auditor.database.url)) as lock:
+        lock.cursor().execute("LOCK TABLE todod.audit IN SHARE MODE")
+        for thread in threads:
+            thread.start()
+        wait_until("all but two wait", lambda: ops(auditor.daemon, "/debug/fibers")[1].count("audit.turn") == len(deliveries) - 2)
+    for thread in threads:
+        thread.join()
+    return [answers[n] for n in range(len(deliveries))]
+
+
+def transactions(auditor, users):
+    return auditor.database.value("SELECT count(DISTINCT xmin::text) FROM todod.audit WHERE user_id = ANY(%s) AND n > 1", users)
+
+
+def test_users_share_a_transaction(auditor, new_user):
+    """What waits is written together, each row in its own user's chain; two of one user one after the other."""
+    users = [new_user() for _ in range(20)]
+    for user in users:
+        assert auditor.deliver(make_event(user)) == 200
+    deliveries = [(make_event(user, sequence=2), "task-events") for user in users]
+    deliveries += [(make_event(user, kind="reminder.sent"), "reminders") for user in users[:5]]
+    assert deliver_together(auditor, deliveries) == [200] * 25
+    assert [[row[0] for row in auditor.rows(user)] for user in users] == [[1, 2, 3]] * 5 + [[1, 2]] * 15
+    assert transactions(auditor, users) < 25
+    assert auditor.run("audit", "verify").returncode == 0
+
+
+def test_one_row_that_is_refused_takes_no_other_along(auditor, new_user):
+    """A transaction that fails at one row is done again row by row."""
+    users = [new_user() for _ in range(16)]
+    first = {user: make_event(user) for user in users}
+    for event in first.values():
+        assert auditor.deliver(event, times=1) == 200
+    refused, known = make_event(users[3], sequence=2), first[users[7]]
+    refused["id"] = refused["data"]["event_id"] = first[users[0]]["id"]
+    deliveries = [(make_event(user, sequence=2), "task-events") for user in users if user not in (users[3], users[7])]
+    answers = deliver_together(auditor, [*deliveries, (refused, "task-events"), (known, "task-events")])
+    assert answers == [200] * 14 + [422, 200]
+    assert [len(auditor.rows(user)) for user in users] == [1 if user in (users[3], users[7]) else 2 for user in users]
+    assert auditor.run("audit", "verify").returncode == 0
 
 
 def test_gaps_are_counted(auditor, new_user):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from process import ROOT, clean_env, wait_until
-from run_all import RunAll, free_port, make_checkout
+from run_all import RunAll, Terminal, free_port, make_checkout
 
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 import metrics  # noqa: E402
@@ -138,7 +138,8 @@ def test_run_all(run):
     assert following["occurrence"] == 2 and following["due_date"] == json.loads(body)["next_occurrence"]
 
     verify = re.search(r"(build/release/todod audit verify .*)$", run.output(), re.M)[1]
-    done = run.shell(verify)
+    exported = " ".join(sorted(set(env) - {"TODOD_DATABASE_URL"}))
+    done = run.shell(f"export {exported}; {verify}")
     assert done.returncode == 0 and json.loads(done.stdout)["faults"] == 0, done
 
 
@@ -202,9 +203,26 @@ def test_stop_and_start(run):
     for role in (*ROLES, "mail"):
         assert log_of(run, role)[-1]["msg"] == "role.stopped", role
 
+    run.out.unlink()
     second = RunAll(run.checkout, run.port)
     second.ready()
     status, _, body = second.paste(listing)
     assert status == 200 and json.loads(body) == tasks, "the data stayed"
     assert second.mails("run-all@example.org") == mails
     assert second.interrupt() == 0, second.output()
+
+
+def test_a_terminal_that_is_closed(run):
+    """Nothing is left behind by it."""
+    run.out.unlink()
+    terminal = Terminal(run.out)
+    made = RunAll(run.checkout, run.port, terminal=terminal)
+    os.close(terminal.far)
+    made.ready()
+    terminal.close()
+    made.process.wait(60)
+    assert not made.env_file.exists()
+    for port in (0, 1, 2, 4, 10, 15):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", run.port + port), 5).close()
+    assert not (made.run / "pg" / "data" / "postmaster.pid").exists()

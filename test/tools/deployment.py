@@ -32,6 +32,7 @@ sys.path.insert(0, os.path.join(ROOT, "test", "flow"))
 import process  # noqa: E402
 from api_client import metrics, ops, sign  # noqa: E402
 from database import Cluster, Database, url_of  # noqa: E402
+from mail_host import MailHost  # noqa: E402
 
 STACKS = ("embedded", "dapr")
 RUN = os.path.join(ROOT, ".run", "deployment")
@@ -128,14 +129,37 @@ class Postgres:
         self.start()
 
 
+class Mail:
+    """A mail server, in this process, as one of those that can die: a kill breaks every connection. What it took it keeps."""
+
+    name, pid = "mail", None
+
+    def __init__(self):
+        self.host = MailHost()
+
+    def start(self, wait=True):  # pylint: disable=unused-argument
+        if not self.is_alive():
+            self.host.start()
+        return self
+
+    def is_alive(self):
+        return self.host.listener is not None
+
+    def kill(self):
+        self.host.stop()
+
+    stop = kill
+
+
 class Deployment:
     """
     stack: "embedded" or "dapr". roles: {role: how many}, those that are not named once; 0: not at all. settings: {role: {key:
-    value}} beside what is needed. pg_settings: NAME=VALUE of PostgreSQL. start() and stop(), or a context manager.
+    value}} beside what is needed. pg_settings: NAME=VALUE of PostgreSQL. mail: with a mail server, d.mail (test/flow/mail_host.py).
+    start() and stop(), or a context manager.
     """
 
     def __init__(self, stack="embedded", name="deployment", roles=None, settings=None, pg_settings=("max_connections=200",),
-                 binary=BINARY, say=print):
+                 binary=BINARY, say=print, mail=False):
         assert stack in STACKS, stack
         self.stack, self.say, self.binary = stack, say, binary
         sweep(RUN)
@@ -148,6 +172,10 @@ class Deployment:
         self.real = real_stack.Stack(os.path.join(self.directory, "stack"), say) if stack == "dapr" else None
         self.postgres = Postgres(name, pg_settings)
         self.processes = {"postgres": self.postgres}
+        self.mail = None
+        if mail:
+            self.processes["mail"] = Mail()
+            self.mail = self.processes["mail"].host
         self.counts = {role: n for role, n in counts.items() if n}
         self.sidecars = {}  # (role, number) -> daprd, or the embedded sidecar
         self.tokens = {}
@@ -195,10 +223,12 @@ class Deployment:
         self.signing_key, pem = new_pem()
         self.key_file = write_private(os.path.join(self.directory, "key.pem"), pem)
         kek, checkpoint = secrets.token_hex(32), new_pem()[1]
+        self.link_key = secrets.token_hex(32)
         self.kek_file = write_private(os.path.join(self.directory, "audit-kek"), kek)
         self.checkpoint_key_file = write_private(os.path.join(self.directory, "audit-checkpoint.pem"), checkpoint)
         self.secrets_file = write_private(os.path.join(self.directory, "secrets.json"),
-                                          json.dumps({"audit": {"kek": kek, "checkpoint-key": checkpoint}}))
+                                          json.dumps({"audit": {"kek": kek, "checkpoint-key": checkpoint},
+                                                      "email": {"link-key": self.link_key}}))
         self.token_directory = os.path.join(self.directory, "tokens")
         os.makedirs(self.token_directory)
         for role in self.counts:
@@ -214,12 +244,18 @@ class Deployment:
                        "auth.mode": "builtin", "auth.key_file": self.key_file}
         if role == "auditor":
             config |= {"audit.kek_file": self.kek_file, "audit.checkpoint_key_file": self.checkpoint_key_file}
+        if role == "notifier" and self.mail is not None:
+            config |= {"smtp.url": f"smtp://127.0.0.1:{self.mail.port}", "smtp.tls": "false", "smtp.from": "todod@sink.example.org"}
         return config | self.settings.get(role, {})
+
+    def crons(self):
+        """For the embedded sidecar: ROLE/BINDING=SCHEDULE of all roles."""
+        return "; ".join(c for role in self.counts for c in crons_handled(role, self.descriptions[role]["crons"]))
 
     def start_embedded(self):
         apps = [f"{i.role}={i.api_port}:127.0.0.1:{i.callback_port}" for i in self.instances]
         config = {"sidecar.apps": ", ".join(apps), "sidecar.topics": " ".join(components.topics()),
-                  "sidecar.crons": "; ".join(c for r in self.counts for c in crons_handled(r, self.descriptions[r]["crons"])),
+                  "sidecar.crons": self.crons(),
                   "sidecar.scopes": "; ".join(scope for r in self.counts for scope in components.scopes_of(r)),
                   "sidecar.token_dir": self.token_directory, "sidecar.secrets_file": self.secrets_file}
         sidecar = Role("sidecar", 0, self.directory, {**config, **self.config_of("sidecar")}, self.binary)
@@ -264,6 +300,8 @@ class Deployment:
                 failures.append(f"{instance.name}: {e}")
         if self.real is not None:
             self.real.stop()
+        if self.mail is not None:
+            self.mail.stop()
         self.postgres.cluster.remove()
         assert not (check and failures), "\n".join(failures)
 
@@ -315,12 +353,12 @@ class Deployment:
     def cpu_seconds(self):
         """{process: CPU seconds it has used since it was started}"""
         return {name: proc.tree_cpu_seconds(p.pid) if p is self.postgres else proc.cpu_seconds(p.pid)
-                for name, p in self.processes.items() if p.is_alive()}
+                for name, p in self.processes.items() if p.pid and p.is_alive()}
 
     def memory_mib(self, field="RssAnon"):
         """{process: MiB}, of PostgreSQL without what its sessions share."""
         pids = {name: [p.pid, *(proc.children(p.pid) if p is self.postgres else ())]
-                for name, p in self.processes.items() if p.is_alive()}
+                for name, p in self.processes.items() if p.pid and p.is_alive()}
         return {name: sum(proc.memory_kib(pid, field) for pid in group) / 1024 for name, group in pids.items()}
 
 

@@ -3,13 +3,14 @@
 """
 Writers write while what they write to is killed; then what they were told is compared with what there is.
 
-  test/torture/run.py [--stack=embedded|dapr] [--seconds=60] [--away=20] [--seed=N] [--profile=asan] [--sabotage]
+  test/torture/run.py [--stack=embedded|dapr] [--seconds=60] [--away=20] [--seed=N] [--profile=asan] [--quick] [--sabotage]
 
 For --seconds each process is killed in its rhythm (tormentor.py), every event is published twice (doubling.sql), and in the
-middle PostgreSQL is away for --away seconds. Then all may live; when the writers have their answers, the outbox is empty,
-nothing is left to be delivered and no dead letter is open, the tables are printed. It ends with 1 if anything was lost,
-unexpected, doubled or out of order, or `todod audit verify` finds a fault. --sabotage: nothing is killed; faults are made
-instead (sabotage.py), and it ends with 1 if one of them is not found.
+middle PostgreSQL is away for --away seconds. Then all may live; when the writers have their answers, what is due is told to
+be sent, each completed task is settled, the outbox is empty, nothing is left to be delivered and no dead letter is open, the
+tables are printed. It ends with 1 if anything was lost, unexpected, doubled, out of order or early, or `todod audit verify`
+finds a fault. --quick: what died with a reminder in its hands is looked after within seconds, not a minute. --sabotage:
+nothing is killed; faults are made instead (sabotage.py), and it ends with 1 if one of them is not found.
 """
 import argparse
 import collections
@@ -26,21 +27,31 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[1:1] = [os.path.join(ROOT, "test", "tools"), os.path.join(ROOT, "test", "flow")]
 
 import checker  # noqa: E402
+import effects  # noqa: E402
 import real_stack  # noqa: E402
 import sabotage  # noqa: E402
 from api_client import Api, OpenApi  # noqa: E402
-from deployment import STACKS, Deployment, crons_of  # noqa: E402
+from deployment import STACKS, Deployment  # noqa: E402
+from mailboxes import Mailboxes  # noqa: E402
 from process import SANITIZER_REPORT, wait_until  # noqa: E402
 from tormentor import Tormentor  # noqa: E402
 from writers import Writers  # noqa: E402
 
-INSTANCES = {"chat-api": 2, "auditor": 2}
+INSTANCES = {"chat-api": 2, "recurrer": 2, "notifier": 2, "auditor": 2}
+GROUPS = ("auditor", "recurrer", "notifier")
 UNAVAILABLE = 69  # how a role ends that waited in vain for what it needs
 TOPICS = ("task-events", "reminders")
 # Letters are replayed after this time, then 10 and 60 times as long.
 REPLAY_AFTER = "5s"
 DRAIN_SECONDS = 900
 SHOWN_MAX, WORDS_MAX = 20, 2000
+# Pauses that end with the run; and as many mails as there are.
+NOTIFIER = {"notifier.retry_delays": "1s,2s,4s,8s,8s,8s,8s,8s", "notifier.mails_per_day": 100000}
+QUICK = {"notifier.lease": "5s", "smtp.timeout": "4s", "smtp.step_timeout": "2s", "smtp.connect_timeout": "2s"}
+SOON_MIN_SECONDS, SOON_MAX_SECONDS = 8, 120
+# What carries a cancel from the outbox to its topic, beside the relays.
+CARRIERS = ("postgres", "sidecar", "kafka")
+HOLDERS = ("notifier", "daprd-notifier", "sidecar", "postgres", "mail", "kafka")
 
 
 class Torture:
@@ -49,10 +60,14 @@ class Torture:
         self.failures = []
         self.report = None
         binary = os.path.join(ROOT, "build", arguments.profile, "todod")
-        self.d = Deployment(arguments.stack, name="torture", roles=INSTANCES, binary=binary, say=self.say,
-                            settings={"auditor": {"audit.replay_after": REPLAY_AFTER}})
+        settings = {"auditor": {"audit.replay_after": REPLAY_AFTER}, "notifier": dict(NOTIFIER)}
+        if arguments.quick:
+            settings["notifier"] |= QUICK
+        self.d = Deployment(arguments.stack, name="torture", roles=INSTANCES, binary=binary, say=self.say, settings=settings, mail=True)
         if arguments.stack == "embedded":  # one does not wait a minute for a checkpoint, or a replay
-            crons = re.sub(r"(?<=auditor/cron-checkpoint=)[^;]*", "@every 2s", crons_of(self.d.descriptions))
+            crons = re.sub(r"(?<=auditor/cron-checkpoint=)[^;]*", "@every 2s", self.d.crons())
+            if arguments.quick:
+                crons = re.sub(r"(?<=recurrer/cron-reminder=)[^;]*", "@every 2s", crons)
             self.d.settings["sidecar"] = {"sidecar.crons": crons}
         self.started = time.monotonic()
 
@@ -68,12 +83,16 @@ class Torture:
         a = self.arguments
         self.say(f"{a.stack}, {a.seconds:g} s, PostgreSQL away for {a.away:g} s, --seed={a.seed}, {a.profile}")
         with self.d:
-            with open(os.path.join(HERE, "doubling.sql"), encoding="utf-8") as f:
-                self.d.database.rows(f.read())
+            for name in ("doubling.sql", *(["impatience.sql"] if a.quick else ())):
+                with open(os.path.join(HERE, name), encoding="utf-8") as f:
+                    self.d.database.rows(f.read())
             if a.sabotage:
                 sabotage.prepare(self.d.database)
             self.openapi = OpenApi(Api(self.d.of("chat-api"), None, "x", None).get("/openapi.json", token=None).json)
-            self.writers = Writers(self.d, self.openapi, a.seed).start()
+            soon = min(max(a.seconds / 4, SOON_MIN_SECONDS), SOON_MAX_SECONDS)
+            self.writers = Writers(self.d, self.openapi, a.seed, soon, **({"users": sabotage.USERS} if a.sabotage else {}))
+            self.open_mailboxes()
+            self.writers.start()
             self.tormentor = Tormentor(self.d, a.seed)
             if a.sabotage:
                 time.sleep(a.seconds)
@@ -81,7 +100,7 @@ class Torture:
                 self.hurt()
             self.drain()
             if a.sabotage:
-                sabotage.damage(self.d.database)
+                sabotage.damage(self.d.database, self.d.mail)
             self.compare()
             self.look_at_records()
         self.look_at_logs()
@@ -109,27 +128,53 @@ class Torture:
         if not self.writers.finish(DRAIN_SECONDS):
             self.fail("writers have no answer yet")
         self.say(f"the writers have their answers after {time.monotonic() - started:.0f} s")
-        for what, is_done in (("the outbox is empty", self.outbox_is_empty), ("all is delivered", self.nothing_lags),
-                              ("no dead letter is open", self.no_letter_is_open),
-                              ("what was replayed is delivered", self.nothing_lags)):
-            try:
-                wait_until(what, is_done, DRAIN_SECONDS, 0.2)
-            except AssertionError as e:
-                self.fail(str(e))
-            self.say(f"{what} after {time.monotonic() - started:.0f} s")
+        self.tormentor.note_up()
+        seen = []
+        try:  # twice, as what one look does not see yet the next one does
+            wait_until("nothing is under way", lambda: self.is_quiet(seen) and self.is_quiet(seen), DRAIN_SECONDS, 0.2)
+        except AssertionError as e:
+            self.fail(f"{e}: {seen[-1]}")
         self.drained = time.monotonic() - started
+        self.say(f"nothing is under way after {self.drained:.0f} s")
 
     # ---- what there is ----
 
-    def outbox_is_empty(self):
-        return self.d.database.value("SELECT count(*) FROM todod.outbox") == 0
+    UNDER_WAY = {
+        "reminders that are due": "SELECT count(*) FROM todod.reminders WHERE status <= 2 AND remind_at < now() + interval '1 hour'",
+        "tasks that are not settled": "SELECT count(*) FROM todod.unsettled_tasks",
+        "events in the outbox": "SELECT count(*) FROM todod.outbox",
+    }
 
-    def nothing_lags(self):
-        return self.d.lag("auditor", TOPICS) == 0
-
-    def no_letter_is_open(self):
+    def is_quiet(self, seen):
+        """Each in the order in which one leads to the next. What is not, is said when it is another one than before."""
+        for what, query in self.UNDER_WAY.items():
+            n = self.d.database.value(query)
+            if n:
+                return self.is_under_way(seen, what, n)
+        for group in GROUPS:
+            n = self.d.lag(group, TOPICS)
+            if n != 0:
+                return self.is_under_way(seen, f"records for {group}", n)
         done = self.d.command("dlq", "list")
-        return done.returncode == 0 and done.stdout == ""
+        if done.returncode != 0 or done.stdout:
+            return self.is_under_way(seen, "dead letters", len(done.stdout.splitlines()))
+        return True
+
+    def is_under_way(self, seen, what, n):
+        if not seen or not seen[-1].startswith(what):
+            self.say(f"{time.monotonic() - self.started:.0f} s: {what}: {n}")
+        seen.append(f"{what}: {n}")
+        return False
+
+    def open_mailboxes(self):
+        names = [user.name for user in self.writers.users]
+        # Notifications are read where they are stored, which is here only in one of the stacks.
+        self.mailboxes = Mailboxes(self.d, names[1::2] if self.arguments.stack == "embedded" else ())
+        apis = [Api(self.d.of("chat-api"), self.d.token(name), name, self.openapi) for name in names]
+        self.mailboxes.open(apis)
+        for api in apis:
+            api.close()
+        self.mailboxes.wait_known()
 
     def tasks(self):
         found = {}
@@ -151,9 +196,15 @@ class Torture:
         return {row[0] for row in self.d.database.rows("""SELECT event_id FROM todod.audit a JOIN todod.dead_letters l
             USING (event_id) WHERE a.stored_at >= l.received_at""")}
 
+    def world(self):
+        spans = effects.Spans(self.tormentor.spans())
+        dead = frozenset(row[0] for row in self.d.database.rows("SELECT event_id FROM todod.dead_letters WHERE event_id IS NOT NULL"))
+        return effects.World(time.time(), tuple(self.mailboxes.effects()), dead, died=spans.only(*HOLDERS), away=spans.only(*CARRIERS))
+
     def compare(self):
-        self.report = checker.check(self.writers.told(), self.tasks(), list(self.rows()), self.came_late())
-        for error in self.writers.errors():
+        self.report = checker.check(self.writers.told(), self.tasks(), list(self.rows()), self.came_late(), self.world(),
+                                    self.writers.reads())
+        for error in [*self.writers.errors(), *self.d.mail.violations, *map(str, self.mailboxes.strange)]:
             self.fail(error)
         self.letters = self.d.database.rows("SELECT count(*), coalesce(max(replays), 0) FROM todod.dead_letters")[0]
         done = self.d.command("audit", "verify")
@@ -184,6 +235,7 @@ class Torture:
             yield f"the token of {writer.user.name}", writer.api.token
         for role, tokens in self.d.tokens.items():
             yield from ((f"a sidecar token of {role}", token) for token in tokens)
+        yield "the key of links in mails", self.d.link_key
         for path in (self.d.kek_file, self.d.key_file, self.d.checkpoint_key_file):
             with open(path, encoding="utf-8") as f:
                 yield os.path.basename(path), max(f.read().split("\n"), key=len)
@@ -238,7 +290,7 @@ class Torture:
         print("\n| operation | answered | sent |\n|---|---|---|")
         for kind, (answered, tries) in sorted(self.writers.counts().items()):
             print(f"| {kind} | {answered:,} | {tries:,} |")
-        print(f"\n{self.report.table()}\n")
+        print(f"\n{self.report.table()}\n\n{self.report.effects_table()}\n")
         self.say(f"{self.delivered.total():,} deliveries of {len(self.delivered):,} events; {self.letters[0]} dead letters, replayed "
                  f"up to {self.letters[1]} times, {self.report.late} events came out of them; drained in {self.drained:.0f} s; "
                  f"{time.monotonic() - self.started:.0f} s in all")
@@ -248,7 +300,7 @@ class Torture:
         for words in found[:SHOWN_MAX]:
             print(f"FAILED: {words}")
         print("torture: " + (f"{len(found)} failures, logs in {self.d.directory}" if found else "nothing lost, nothing unexpected, "
-                             "nothing doubled, nothing out of order"), flush=True)
+                             "nothing doubled, nothing out of order, nothing early"), flush=True)
         return 1 if found else 0
 
     def print_sabotage(self):
@@ -266,6 +318,7 @@ def main(arguments):
     parser.add_argument("--away", type=float)
     parser.add_argument("--seed", type=int, default=random.randrange(10 ** 6))
     parser.add_argument("--profile", default="asan")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sabotage", action="store_true")
     parsed = parser.parse_args(arguments)
     if parsed.away is None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Faults made by hand, as a superuser, while all else is well: proof that a run finds what it looks for. Each is a user's own, so
-that what is found can be told apart.
+that what is found can be told apart. Users with an even number get mails, the others notifications.
 """
 import collections
+
+from mailboxes import REMINDER
 
 Fault = collections.namedtuple("Fault", "words kind what user")
 
@@ -15,9 +17,14 @@ FAULTS = [
     Fault("a task that is changed in the database", "lost", "tasks", "torture-4"),
     Fault("a task that is deleted from the database", "lost", "tasks", "torture-5"),
     Fault("a row of the trail that is changed in the database", "verify", "audit", "torture-6"),
+    Fault("jobs that fire at once", "early", "effects", "torture-7"),
+    Fault("a mail that got lost", "lost", "effects", "torture-8"),
+    Fault("a completed task of which nobody knows that it is to be followed", "lost", "successors", "torture-9"),
+    Fault("a mail that comes twice", "doubled", "effects", "torture-10"),
 ]
+USERS = 11
 
-# The first event of version 2 of each user concerned. What is taken out of the outbox must not be kept by doubling.sql.
+# The first event of a change of each user concerned. What is taken out of the outbox must not be kept by doubling.sql.
 OUTBOX = """
 CREATE TABLE torture.held AS SELECT * FROM todod.outbox WHERE false;
 CREATE TABLE torture.hit (user_id text PRIMARY KEY);
@@ -50,13 +57,13 @@ BEGIN
 	IF new.topic <> 'task-events' THEN
 		RETURN NULL;
 	END IF;
-	SELECT * INTO earlier FROM torture.held h WHERE h.user_id = new.user_id AND new.sequence = 3
+	SELECT * INTO earlier FROM torture.held h WHERE h.user_id = new.user_id AND new.sequence = h.sequence + 1
 		AND h.event::jsonb #>> '{data,task_id}' = new.event::jsonb #>> '{data,task_id}';
 	IF FOUND THEN
 		DELETE FROM torture.held;
 		PERFORM torture.put(earlier);
 	END IF;
-	IF new.sequence <> 2 OR new.event::jsonb ->> 'type' = 'task.deleted' THEN
+	IF new.event::jsonb ->> 'source' <> 'chat-api' OR new.event::jsonb ->> 'type' NOT IN ('task.updated', 'task.completed', 'task.reopened') THEN
 		RETURN NULL;
 	END IF;
 	INSERT INTO torture.hit VALUES (new.user_id) ON CONFLICT DO NOTHING;
@@ -75,6 +82,24 @@ CREATE TRIGGER sabotage AFTER INSERT ON todod.outbox FOR EACH ROW EXECUTE FUNCTI
 
 ALTER TABLE todod.audit DROP CONSTRAINT audit_event_id;
 CREATE UNIQUE INDEX audit_event_id ON todod.audit (event_id) WHERE user_id <> 'torture-3' OR n > 20;
+
+CREATE FUNCTION torture.fire() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	new.tick_at = now(); new.due_at = now();
+	RETURN new;
+END
+$$;
+CREATE TRIGGER fire BEFORE INSERT OR UPDATE ON sidecar.jobs FOR EACH ROW WHEN (new.data::jsonb ->> 'user_id' = 'torture-7')
+	EXECUTE FUNCTION torture.fire();
+
+CREATE FUNCTION torture.forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER forget BEFORE INSERT ON todod.unsettled_tasks FOR EACH ROW WHEN (new.user_id = 'torture-9')
+	EXECUTE FUNCTION torture.forget();
+GRANT USAGE ON SCHEMA torture TO PUBLIC;
 """
 
 AFTERWARDS = """
@@ -91,9 +116,16 @@ def prepare(database):
     database.rows(OUTBOX)
 
 
-def damage(database):
+def reminders_in(mailbox, user):
+    return [m for m in mailbox.mails if m.recipient == f"{user}@example.org" and REMINDER.fullmatch(m.message_id or "")]
+
+
+def damage(database, mailbox):
     """When all is delivered, and before it is looked at."""
     database.rows(AFTERWARDS)
+    lost, doubled = (reminders_in(mailbox, user)[0] for user in ("torture-8", "torture-10"))
+    mailbox.mails.remove(lost)
+    mailbox.mails.append(doubled._replace(at=doubled.at + 1))
 
 
 def is_found(fault, report, verified):

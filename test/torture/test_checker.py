@@ -1,103 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checker finds what it is there to find: a small world in which all is well, and one fault at a time."""
 import copy
-import random
 
 import pytest
 
 import checker
 from history import Told
-
-USERS = ("ann", "bob")
-
-
-class World:
-    """Tasks that are made, changed and deleted; what clients were told of it, and the trail of it."""
-
-    def __init__(self, seed=1, changes=400):
-        self.random = random.Random(seed)
-        self.told, self.rows, self.tasks = [], [], {}
-        self.made = self.events = 0
-        for n in range(changes):
-            user = self.random.choice(USERS)
-            mine = [key for key in self.tasks if key[0] == user]
-            kind = self.random.choice(["create", "create", "edit", "edit", "edit", "toggle", "toggle", "delete"])
-            if kind == "create" or not mine:
-                self.create(user, n)
-            elif kind == "delete":
-                self.delete(self.random.choice(mine))
-            else:
-                self.change(self.random.choice(mine), kind, n)
-
-    def create(self, user, n):
-        self.made += 1
-        task = {"id": self.made, "title": f"task {n}", "completed": False, "version": 1, "reminders": []}
-        if self.random.random() < 0.5:
-            task["reminders"] = [{"id": f"r{self.made}", "version": 1, "status": "pending", "remind_at": f"at {n}"}]
-        self.keep((user, self.made), "create", "task.created", task)
-
-    def change(self, key, kind, n):
-        task = copy.deepcopy(self.tasks[key])
-        task["version"] += 1
-        what = "task.updated"
-        if kind == "toggle":
-            task["completed"] = not task["completed"]
-            what = "task.completed" if task["completed"] else "task.reopened"
-        for r in task["reminders"]:
-            r["version"] += 1
-            r["status"] = "cancelled" if task["completed"] else "pending"
-        task["title"] = f"task {n}"
-        self.keep(key, kind, what, task)
-
-    def delete(self, key):
-        self.told.append(Told(key[0], "delete", key[1], None))
-        task = self.tasks.pop(key)
-        self.row(key, "task-events", "task.deleted", task["version"] + 1, {"task": task})
-        self.remind(key, task["reminders"], [])
-
-    def keep(self, key, kind, what, task):
-        before = self.tasks.get(key, {"reminders": []})
-        self.tasks[key] = task
-        self.told.append(Told(key[0], kind, key[1], copy.deepcopy(task)))
-        self.row(key, "task-events", what, task["version"], {"task": copy.deepcopy(task)})
-        self.remind(key, before["reminders"], task["reminders"])
-
-    def remind(self, key, before, after):
-        was = {r["id"]: r for r in before}
-        for r in after:
-            if r["status"] == "pending":
-                self.row(key, "reminders", "reminder.scheduled", r["version"],
-                         {"reminder_id": r["id"], "remind_at": r["remind_at"]})
-            elif was.get(r["id"], r)["status"] == "pending":
-                self.row(key, "reminders", "reminder.cancelled", r["version"], {"reminder_id": r["id"]})
-        for r in before:
-            if r["id"] not in {now["id"] for now in after} and r["status"] == "pending":
-                self.row(key, "reminders", "reminder.cancelled", r["version"] + 1, {"reminder_id": r["id"]})
-
-    def row(self, key, topic, kind, sequence, payload):
-        self.events += 1
-        self.rows.append({"user_id": key[0], "event_id": f"e{self.events}", "topic": topic, "type": kind, "task_id": key[1],
-                          "sequence": sequence, "data": {"payload": payload}})
-
-    def check(self, **more):
-        return checker.check(self.told, self.tasks, self.rows, **more)
-
-    # ---- what the faults need ----
-
-    def find(self, topic="task-events", last=True, **fields):
-        """The place of a row in the middle that fits. last: of its task, as no later version hides what is missing."""
-        for i, row in list(enumerate(self.rows))[len(self.rows) // 3:]:
-            later = [r for r in self.rows[i + 1:] if (r["user_id"], r["task_id"], r["topic"]) ==
-                     (row["user_id"], row["task_id"], row["topic"])]
-            if row["topic"] == topic and bool(later) != last and all(row[k] == v for k, v in fields.items()):
-                return i
-        raise AssertionError("the world has no such row")
-
-    def successor(self, i):
-        """The place of the next version."""
-        row = self.rows[i]
-        return next(j for j, r in enumerate(self.rows) if (r["user_id"], r["task_id"], r["topic"], r["sequence"]) ==
-                    (row["user_id"], row["task_id"], row["topic"], row["sequence"] + 1))
+from small_world import USERS, World
 
 
 @pytest.fixture
@@ -170,7 +79,7 @@ def test_a_task_that_is_gone(world):
 
 
 def test_a_task_that_nobody_made(world):
-    world.tasks["ann", 10 ** 6] = {"id": 10 ** 6, "version": 1, "completed": False, "reminders": []}
+    world.tasks["ann", 10 ** 6] = {**next(iter(world.tasks.values())), "id": 10 ** 6}
     assert counts(world.check()) == {"unexpected": 1}
 
 

@@ -14,6 +14,7 @@ import real_stack
 from database import Database
 
 READY_SECONDS = 60
+MAIL_AWAY_SECONDS = 3
 # (least, most) seconds of a life, by the beginning of a process's name; the first that fits. New roles need a line here only if
 # theirs is another rhythm.
 RHYTHMS = {
@@ -25,6 +26,7 @@ RHYTHMS = {
     "scheduler": (40, 90),
     "sentry": (40, 90),
     "postgres": (8, 20),
+    "mail": (2, 6),
     "": (1, 5),
 }
 
@@ -34,7 +36,10 @@ def rhythm_of(name):
 
 
 class Victim(threading.Thread):
-    """One process: killed and started again. exits: codes with which it ended by itself."""
+    """
+    One process: killed and started again. exits: codes with which it ended by itself. downs: [from, to] of each time that it was
+    away or not ready yet; to None: still.
+    """
 
     def __init__(self, name, process, seed, before_start=None):
         super().__init__(daemon=True, name=f"tormentor-{name}")
@@ -44,6 +49,7 @@ class Victim(threading.Thread):
         self.lock = threading.Lock()  # who kills it or starts it
         self.kills = 0
         self.exits, self.failure = [], None
+        self.downs = []
 
     def is_ready(self):
         port = getattr(self.process, "ops_port", None)
@@ -67,7 +73,24 @@ class Victim(threading.Thread):
                 return
             if hasattr(self.process, "process"):
                 self.exits.append(self.process.process.returncode)
+            self.note_down()
             self.start_again()
+
+    def kill(self):
+        self.note_down()
+        self.process.kill()
+        self.kills += 1
+
+    def note_down(self):
+        if not self.downs or self.downs[-1][1] is not None:
+            self.downs.append([time.time(), None])
+
+    def note_up(self):
+        if self.downs and self.downs[-1][1] is None:
+            self.downs[-1][1] = time.time()
+
+    def spans(self):
+        return [(self.victim, begin, end or time.time()) for begin, end in self.downs]
 
     def wait(self, seconds, until=lambda: False):
         """Whether it is to go on. Ends early when `until` says so."""
@@ -81,12 +104,14 @@ class Victim(threading.Thread):
 
     def run(self):
         try:
-            while self.wait(READY_SECONDS, self.is_ready) and self.wait(self.random.uniform(*rhythm_of(self.victim))):
-                if self.paused.is_set():
+            while self.wait(READY_SECONDS, self.is_ready):
+                self.note_up()
+                if not self.wait(self.random.uniform(*rhythm_of(self.victim))) or self.paused.is_set():
                     continue
                 with self.lock:
-                    self.process.kill()
-                    self.kills += 1
+                    self.kill()
+                    if self.victim == "mail":
+                        self.stopped.wait(self.random.uniform(0, MAIL_AWAY_SECONDS))
                     self.start_again()
         except Exception as e:  # pylint: disable=broad-except
             self.failure = f"{self.name}: {e!r}"
@@ -100,6 +125,7 @@ class Tormentor:
         hooks = {"sidecar": self.rewind}
         self.victims = [Victim(name, process, seed, hooks.get(name)) for name, process in deployment.processes.items()]
         self.rewound = 0
+        self.mail = deployment.mail
 
     def rewind(self, rng):
         """While the embedded sidecar is dead: its groups read on from a little before where they were, as after a restore."""
@@ -113,6 +139,8 @@ class Tormentor:
             pass  # it is being killed as well
 
     def start(self):
+        """The mail server takes its time as well: each seventh recipient is asked to come again."""
+        self.mail.on("rcpt", lambda n: "451 not now" if n % 7 == 0 else None)
         for victim in self.victims:
             victim.start()
         return self
@@ -126,12 +154,13 @@ class Tormentor:
         victim = next(v for v in self.victims if v.victim == name)
         self.pause(True)
         with victim.lock:
-            victim.process.kill()
+            victim.kill()
             time.sleep(seconds)
             victim.start_again()
         self.pause(False)
 
     def stop(self):
+        self.mail.on("rcpt", None)
         for victim in self.victims:
             victim.stopped.set()
         for victim in self.victims:
@@ -139,6 +168,15 @@ class Tormentor:
         for victim in self.victims:  # what was killed last is up again
             victim.look()
         self.database.close()
+
+    def note_up(self):
+        """All are ready again."""
+        for victim in self.victims:
+            victim.note_up()
+
+    def spans(self):
+        """(name, from, to) of all times in which one of them was away."""
+        return [span for victim in self.victims for span in victim.spans()]
 
     def failures(self):
         return [v.failure for v in self.victims if v.failure]
