@@ -16,7 +16,8 @@
 
 enum {
 	PATIENCE_ALONE_MS = 15 * 60 * 1000, /* for what is away; without it nobody sends it again */
-	WHOLE_TIME_MS = 3600 * 1000,	    /* smtp.timeout ends it before */
+	ROUND_PAUSE_MS = 5 * 1000,
+	WHOLE_TIME_MS = 3600 * 1000, /* smtp.timeout ends it before */
 	TEXT_MAX = 16 * 1024,
 };
 
@@ -69,14 +70,16 @@ static void note_result(struct mailing *m)
 			 LOG_CSTR("reason", m->why.text));
 }
 
+/* Each round costs memory of its event, so they are few. */
 static FIBER int finish(struct mailing *m, int64_t patience_ms, struct err *reterr)
 {
-	int64_t until_ms = time_monotonic_ms() + patience_ms, pause_ms = 0;
+	int64_t until_ms = time_monotonic_ms() + patience_ms;
 	int r;
 
 	do
 		r = m->end(m, m->result, &m->why, until_ms, reterr);
-	while (delivery_wait_again(r, until_ms, &pause_ms));
+	while ((r == -EAGAIN || r == -ETIME) && time_monotonic_ms() + ROUND_PAUSE_MS < until_ms &&
+	       fiber_sleep(ROUND_PAUSE_MS) == 0);
 	return r;
 }
 

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+enum { SCRATCH_BYTES = 1024 * 1024 };
+
 /* ---- screens and the log ---- */
 
 static FIBER int notify(struct notice *t, int64_t until_ms, struct err *reterr)
@@ -117,16 +119,29 @@ FIBER int notice_publish_outcome_wait(struct notice *t, const struct reminder_st
 				     s->outcome_id, s->outcome, until_ms, reterr);
 }
 
+/* In memory of its own, or what is tried for a quarter of an hour would gather. */
+static FIBER int store_once(struct notice *t, const struct reminder_state *s, struct err *reterr)
+{
+	struct arena *arena = arena_new(SCRATCH_BYTES);
+	int r = -ENOMEM;
+
+	if (arena != NULL)
+		r = reminder_state_write_wait(t->base.n, arena, t->base.in.event.user_id,
+					      &t->said.reminder_id, s, STATE_TTL_S, reterr);
+	else
+		notifier_no_memory(reterr);
+	arena_free(arena);
+	return r;
+}
+
 FIBER int notice_store_wait(struct notice *t, const struct reminder_state *s, int64_t until_ms,
 			    struct err *reterr)
 {
-	const struct incoming *in = &t->base.in;
 	int64_t pause_ms = 0;
 	int r;
 
 	do
-		r = reminder_state_write_wait(t->base.n, in->arena, in->event.user_id,
-					      &t->said.reminder_id, s, STATE_TTL_S, reterr);
+		r = store_once(t, s, reterr);
 	while (delivery_wait_again(r, until_ms, &pause_ms));
 	return r;
 }
