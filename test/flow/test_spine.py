@@ -106,10 +106,11 @@ def ask_for_effects(api):
 
 
 def effects(spine, user):
-    """How often there is a next instance, an event of it, and word of the reminder."""
+    """How often there is a next instance, an event of it, word of the reminder, and a reminder of which that is known."""
     kinds = collections.Counter(row[3] for row in trail(spine, user))
     return (spine.database.value("SELECT count(*) FROM todod.tasks WHERE user_id = %s AND title = 'daily' AND NOT completed", user),
-            kinds["task.recurred"], kinds["reminder.sent"])
+            kinds["task.recurred"], kinds["reminder.sent"],
+            spine.database.value("SELECT count(*) FROM todod.reminders WHERE user_id = %s AND sent_at IS NOT NULL", user))
 
 
 def wait_effects(spine, *users):
@@ -117,7 +118,7 @@ def wait_effects(spine, *users):
         wait_until(f"what follows for {user}", lambda u=user: min(effects(spine, u)) > 0)
     all_arrived(spine, *users)
     for user in users:
-        assert effects(spine, user) == (1, 1, 1)
+        assert effects(spine, user) == (1, 1, 1, 1)
 
 
 def test_every_kind_of_event_at_the_broker(spine, connect):
@@ -335,7 +336,7 @@ def test_producers_do_not_wait_for_consumers(spine, connect):
     for api in apis:
         wait_until("all is at the broker", lambda a=api: spine.database.value(
             "SELECT count(*) FROM todod.outbox WHERE user_id = %s", a.user) == 0)
-        assert trail(spine, api.user) == [] and effects(spine, api.user) == (0, 0, 0)
+        assert trail(spine, api.user) == [] and effects(spine, api.user) == (0, 0, 0, 0)
         assert not spine.database.rows("SELECT key FROM sidecar.state WHERE key LIKE %s", f"%{api.user}%")
     assert spine.database.value("SELECT count(*) FROM todod.dead_letters") == 0
     for role in CONSUMERS:
@@ -376,7 +377,7 @@ def test_everything_twice_and_the_consumer_killed(spine, connect):
         wait_until(f"each came to {role} again", lambda r=role: sum(v for name, v in spine.metrics("sidecar").items() if re.match(
             rf'todod_sidecar_delivered_total\{{topic="(task-events|reminders)",group="{r}"\}}', name)) >= events)
     assert {user: trail(spine, user) for user in users} == before
-    assert {effects(spine, user) for user in users} == {(1, 1, 1)}
+    assert {effects(spine, user) for user in users} == {(1, 1, 1, 1)}
     assert spine.database.value("SELECT count(*) = count(DISTINCT event_id) FROM todod.audit")
     assert spine.database.value("SELECT count(*) FROM todod.dead_letters") == 0
     assert json.loads(spine.command("audit", "verify").stdout)["faults"] == 0

@@ -21,6 +21,7 @@ PAUSE_MAX_SECONDS = 1.0
 TASKS_MAX = 40  # of one user; past it his writers delete
 REMEMBERED = 20  # answers that a writer may ask for again
 SOON_MIN_SECONDS = 2  # that far ahead, at least, are the times that come within the run
+WRITERS_MAX = 40
 DAY = datetime.timedelta(days=1)
 
 Request = collections.namedtuple("Request", "kind method path body task reminder", defaults=[None])
@@ -159,13 +160,14 @@ class Writer(threading.Thread):
         return f"{self.name} {self.words}"
 
     def new_date(self, shift=0 * DAY, far=0.5):
-        """No two are the same; far: the share of those that don't come within the run."""
+        """None is like another one of these days: the same again would change nothing. far: the share of those that don't come within
+        the run."""
         self.words += 1
         if self.random.random() < far:
             day = datetime.datetime(2100, 1, 1) + datetime.timedelta(days=self.number, minutes=self.words)
         else:
             day = datetime.datetime.utcnow() + shift + datetime.timedelta(seconds=self.random.uniform(SOON_MIN_SECONDS, self.soon))
-        return day.strftime("%Y-%m-%dT%H:%M:%S.") + f"{day.microsecond // 1000:03d}Z"
+        return day.strftime("%Y-%m-%dT%H:%M:%S.") + f"{(self.words * WRITERS_MAX + self.number) % 1000:03d}Z"
 
     def pick(self):
         with self.user.lock:
