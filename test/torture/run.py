@@ -129,6 +129,8 @@ class Torture:
         self.say(f"all are ready after {time.monotonic() - started:.0f} s")
         if not self.writers.finish(DRAIN_SECONDS):
             self.fail("writers have no answer yet")
+        if self.arguments.sabotage:
+            sabotage.release(self.d.database, self.writers)
         self.say(f"the writers have their answers after {time.monotonic() - started:.0f} s")
         self.tormentor.note_up()
         seen = []
