@@ -61,6 +61,7 @@ struct relay {
 	struct fiber_wait *wait; /* resting; NULL: at work */
 	bool is_running, is_stopping, is_poked;
 	bool is_connected; /* the sidecar was ready */
+	bool is_stall_told;
 	unsigned n_stalls; /* steps in a row that failed; a poke does not end such a rest */
 	unsigned n_last_turns;
 	struct outbox_lease lease;
@@ -120,19 +121,26 @@ void relay_stop(struct relay *r)
 		fiber_wake(r->wait, 0);
 }
 
-/* Told once, however often it fails again. */
+/* Told once, however often it fails again. The first step of all finds a connection in the making,
+ * and says nothing. */
 static int64_t stall(struct relay *r, const struct err *reason)
 {
-	if (r->n_stalls++ == 0)
+	bool is_start = r->renew_at_ms == 0 && r->n_stalls == 0;
+
+	r->n_stalls++;
+	if (!is_start && !r->is_stall_told) {
+		r->is_stall_told = true;
 		log_warn("outbox.stalled", LOG_CSTR("reason", reason->text),
 			 LOG_CSTR("hint", "changes are kept and published later"));
+	}
 	return relay_backoff_ms(r->n_stalls, STALL_MAX_MS);
 }
 
 static void go_on(struct relay *r)
 {
-	if (r->n_stalls > 0)
+	if (r->is_stall_told)
 		log_info("outbox.resumed", LOG_I64("failures", r->n_stalls));
+	r->is_stall_told = false;
 	r->n_stalls = 0;
 }
 

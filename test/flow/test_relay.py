@@ -109,6 +109,14 @@ def test_tokens(start, sidecar, relay_database, connect_api, tmp_path):
     assert sidecar.tokens == {"a-token"}
 
 
+def test_a_start_is_no_failure(start, sidecar, relay_database, connect_api):
+    """The relay looks before its connection is up, and nobody need read of it."""
+    daemon = start()
+    connect_api(daemon).create("t")
+    drained(relay_database)
+    assert daemon.log("outbox.stalled") == daemon.log("outbox.resumed") == []
+
+
 def test_sidecar_away(start, sidecar, relay_database, connect_api):
     """Ready without it, one warning and no more, everything in order when it is there."""
     sidecar.stop()
