@@ -243,8 +243,13 @@ def test_a_known_id_with_other_content_is_refused_and_counted(auditor, new_user)
     assert auditor.deliver(event) == 200
 
 
+def locked_out(auditor):
+    return auditor.database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
 def deliver_together(auditor, deliveries):
-    """[(event, topic)] -> their answers. The table is locked until all but the two that write wait for their turn."""
+    """[(event, topic)] -> their answers. The table is locked until all but the two that write wait for their turn. They come one by one,
+    as what they read first must not stand behind a statement that waits for the lock."""
     answers = {}
 
     def deliver(n, event, topic):
@@ -253,9 +258,10 @@ def deliver_together(auditor, deliveries):
     threads = [threading.Thread(target=deliver, args=(n, *d)) for n, d in enumerate(deliveries)]
     with contextlib.closing(psycopg2.connect(auditor.database.url)) as lock:
         lock.cursor().execute("LOCK TABLE todod.audit IN SHARE MODE")
-        for thread in threads:
+        for n, thread in enumerate(threads):
             thread.start()
-        wait_until("all but two wait", lambda: ops(auditor.daemon, "/debug/fibers")[1].count("audit.turn") == len(deliveries) - 2)
+            wait_until("it waits", lambda k=n + 1: locked_out(auditor) == min(k, 2) and
+                       ops(auditor.daemon, "/debug/fibers")[1].count("audit.turn") == max(k - 2, 0))
     for thread in threads:
         thread.join()
     return [answers[n] for n in range(len(deliveries))]
