@@ -62,7 +62,7 @@ class Cluster:
         if self.url is None:
             sweep_clusters()
             # stdout may not be a pipe: the server would inherit it and hold it open.
-            subprocess.run([PG, "start", self.directory, "max_connections=200"], check=True)
+            subprocess.run([PG, "start", self.directory, "max_connections=500"], check=True)
             self.url = subprocess.run([PG, "url", self.directory], check=True, text=True,
                                       stdout=subprocess.PIPE).stdout.strip()
         return self.url
