@@ -56,6 +56,8 @@ struct db_param {
 /* An element that is null. */
 #define DB_NULL_ELEMENT INT64_MIN
 
+/* A text, which must stay; .p NULL: null. */
+struct db_param db_param_text_or_null(struct str s);
 /*
  * Arrays of one dimension, encoded into the arena: what the parameter refers to lives there. n may
  * be 0. 0; -EINVAL: a text PostgreSQL would refuse, a number out of range, more elements or bytes

@@ -71,6 +71,13 @@ static Oid oid_of(const struct db_param *p)
 	return type == DB_ARRAY ? db_array_oid(p->array_of) : db_type_oid(type);
 }
 
+struct db_param db_param_text_or_null(struct str s)
+{
+	const struct db_param text = DB_PARAM_TEXT(s), null = DB_PARAM_NULL(DB_TEXT);
+
+	return s.p != NULL ? text : null;
+}
+
 bool db_param_fits(const struct db_param *p)
 {
 	switch (p->type) {

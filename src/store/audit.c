@@ -75,12 +75,6 @@ void audit_free(struct audit *a)
 	free(a);
 }
 
-int audit_out_of_memory(struct err *reterr)
-{
-	err_unavailable(reterr, 1, "out of memory");
-	return -ENOMEM;
-}
-
 void audit_forget(struct audit *a, struct str user_id)
 {
 	table_remove(a->heads, user_id);
@@ -147,7 +141,7 @@ static int read_key(struct audit *a, struct arena *arena, struct str user_id,
 	int r = audit_key_unwrap(arena, &a->kek, user_id, head->key_version, db_text(keys, 0, 1),
 				 &head->key);
 	if (r == -ENOMEM)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	if (r < 0)
 		err_set(reterr, &ERR_INTERNAL, NULL,
 			"the key of a user cannot be unwrapped: another key-encryption key than "
@@ -229,7 +223,7 @@ static FIBER int add_after(struct audit *a, struct arena *arena, const struct au
 	uint8_t h[SHA256_SIZE];
 
 	if (make_row(a, arena, e, head, &in.row, h, &in.wrapped) < 0)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	int r = audit_insert_wait(a, arena, &in, reterr);
 	if (r == -EEXIST || (r == 0 && !in.is_added)) {
 		audit_forget(a, e->user_id);

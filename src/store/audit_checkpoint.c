@@ -48,12 +48,6 @@ static const struct db_statement ADD = {
 	6,
 };
 
-static int out_of_memory(struct err *reterr)
-{
-	err_unavailable(reterr, 1, "out of memory");
-	return -ENOMEM;
-}
-
 void audit_hex(struct str bytes, char *out)
 {
 	for (size_t i = 0; i < bytes.n; i++) {
@@ -214,7 +208,7 @@ static int compose(struct audit_checkpointer *c, struct arena *arena,
 	uint8_t *prev = arena_calloc(arena, 1, SHA256_SIZE);
 
 	if (prev == NULL || (last->seq > 0 && audit_checkpoint_hash(last, prev) < 0))
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	made->seq = last->seq + 1;
 	made->at_us = time_now_us();
 	made->covers_us = covers_us;
@@ -222,7 +216,7 @@ static int compose(struct audit_checkpointer *c, struct arena *arena,
 	struct str claims = audit_checkpoint_claims(arena, made);
 	if (claims.p != NULL)
 		made->signature = c->sign(arena, claims, c->arg);
-	return made->signature.p != NULL ? 0 : out_of_memory(reterr);
+	return made->signature.p != NULL ? 0 : results_out_of_memory(reterr);
 }
 
 /*
@@ -253,7 +247,7 @@ static FIBER int checkpoint_page(struct audit_checkpointer *c, struct arena *are
 	*made = (struct audit_checkpoint){ .seq = 0 };
 	made->heads = write_heads(c, arena, heads, &made->n_heads);
 	if (made->heads.p == NULL)
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	if (n > 0)
 		*after = db_text(heads, n - 1, 0);
 	if (made->n_heads == 0)

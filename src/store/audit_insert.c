@@ -245,7 +245,7 @@ static FIBER void write_batch(struct audit *a, struct arena *arena, struct batch
 	bool apart = is_ready && (b->n == 1 || is_one_rows(r));
 
 	if (!is_ready)
-		r = audit_out_of_memory(&err);
+		r = results_out_of_memory(&err);
 	for (size_t i = 0; i < b->n; i++) {
 		if (apart)
 			r = insert_one(a->db, &b->copies[i], &err);
@@ -278,7 +278,7 @@ static FIBER void write_mine(struct audit *a, struct arena *arena, struct audit_
 		take_along(a, b);
 		write_batch(a, arena, b);
 	} else {
-		int r = audit_out_of_memory(&err);
+		int r = results_out_of_memory(&err);
 		in->err = err;
 		fiber_wake(&in->wait, r);
 	}

@@ -79,8 +79,6 @@ struct audit_insertion {
 FIBER int audit_insert_wait(struct audit *a, struct arena *arena, struct audit_insertion *in,
 			    struct err *reterr) MUST_CHECK;
 
-/* The error of a call without memory. */
-int audit_out_of_memory(struct err *reterr);
 /* Forgets what is remembered of a user. */
 void audit_forget(struct audit *a, struct str user_id);
 

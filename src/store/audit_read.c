@@ -89,7 +89,7 @@ static int read_entries(const struct audit *a, struct arena *arena, struct str u
 		};
 		int r = open_payload(a, arena, keys, &row, &entries[i].data);
 		if (r == -ENOMEM)
-			return audit_out_of_memory(reterr);
+			return results_out_of_memory(reterr);
 		if (r < 0) {
 			err_set(reterr, &ERR_INTERNAL, NULL,
 				"audit row %lld is not what was stored; run todod audit verify",
@@ -131,7 +131,7 @@ int audit_read_wait(struct audit *a, struct arena *arena, const struct audit_que
 	size_t rows = (size_t)db_rows(results[0]), n = rows > q->limit ? q->limit : rows;
 	struct audit_entry *entries = arena_alloc(arena, n * sizeof(*entries));
 	if (entries == NULL)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	r = read_entries(a, arena, q->user_id, results[0], results[1], entries, n, reterr);
 	if (r == 0)
 		*ret = (struct audit_page){ entries, n, rows > n };
@@ -244,7 +244,7 @@ static FIBER int say_erased(struct audit *a, struct arena *arena, struct str use
 	e.event_id = str_from(text);
 	e.data = erasure_data(arena, user_id, text, e.at_us);
 	if (e.data.p == NULL || hash_sha256(e.data, e.identity) < 0)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	return audit_append_wait(a, arena, &e, &appended, reterr);
 }
 

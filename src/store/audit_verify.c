@@ -200,7 +200,7 @@ static FIBER int walk_page(struct walk *w, struct arena *arena, int64_t *n_read,
 		*n_read = row.n;
 		r = check_row(w, arena, &row);
 		if (r < 0)
-			audit_out_of_memory(reterr);
+			results_out_of_memory(reterr);
 	}
 	if (r == 0)
 		*ret_is_last = db_rows(rows) < ROWS_PAGE;
@@ -258,7 +258,7 @@ int audit_verify_wait(struct audit_verification *v, struct str user_id, struct e
 	int r = 0;
 
 	if (arena == NULL || page == NULL)
-		r = audit_out_of_memory(reterr);
+		r = results_out_of_memory(reterr);
 	else
 		r = user_id.p != NULL ? walk_chain(v, arena, page, user_id, reterr)
 				      : walk_all(v, arena, page, reterr);

@@ -6,6 +6,7 @@
  */
 #include "audit_checkpoint_private.h"
 #include "audit_private.h"
+#include "results_private.h"
 #include "audit_verify_private.h"
 
 #include "base/json.h"
@@ -121,7 +122,7 @@ static FIBER int compare_heads(struct audit_verification *v, struct arena *arena
 	if (r == 0)
 		r = head_params(arena, &list, user_id, params, &n);
 	if (r == -ENOMEM)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	if (r < 0) {
 		audit_found(v, (struct str){ NULL, 0 }, c->seq, AUDIT_FAULT_CHECKPOINT);
 		return 0;
@@ -164,12 +165,12 @@ static FIBER int check_one(struct audit_verification *v, struct arena *arena,
 	bool is_good = c->seq == seq && str_eq(c->prev, prev), is_signed = true;
 
 	if (v->is_signed != NULL && check_signature(v, arena, c, &is_signed) < 0)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	if (!is_good || !is_signed)
 		audit_found(v, (struct str){ NULL, 0 }, c->seq, AUDIT_FAULT_CHECKPOINT);
 	v->n_checkpoints++;
 	if (audit_checkpoint_hash(c, v->last_checkpoint) < 0)
-		return audit_out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	return compare_heads(v, arena, c, user_id, reterr);
 }
 
@@ -178,7 +179,7 @@ int audit_verify_checkpoints_wait(struct audit_verification *v, struct str user_
 {
 	struct arena *arena = arena_new(CHECKPOINT_ARENA_BYTES);
 	int64_t seq = INT64_MIN, expected = 1;
-	int n = 1, r = arena != NULL ? 0 : audit_out_of_memory(reterr);
+	int n = 1, r = arena != NULL ? 0 : results_out_of_memory(reterr);
 
 	while (r == 0 && n > 0) {
 		const struct db_param after = DB_PARAM_I64(seq);

@@ -121,22 +121,19 @@ static int not_found(struct err *reterr)
 	return -ENOENT;
 }
 
-static struct db_param text_or_null(struct str s)
-{
-	const struct db_param text = DB_PARAM_TEXT(s), null = DB_PARAM_NULL(DB_TEXT);
-
-	return s.p != NULL ? text : null;
-}
-
 int dead_letter_store_wait(struct db *db, const struct dead_letter *d, int64_t replay_after_ms,
 			   struct err *reterr)
 {
 	const struct db_param after = DB_PARAM_I64(replay_after_ms), never = DB_PARAM_NULL(DB_I64);
 	const struct db_param params[] = {
-		DB_PARAM_UUID(d->id),	   DB_PARAM_TEXT(d->topic),
-		DB_PARAM_BYTES(d->body),   DB_PARAM_BYTES(d->record),
-		text_or_null(d->event_id), text_or_null(d->user_id),
-		DB_PARAM_TEXT(d->reason),  replay_after_ms > 0 ? after : never,
+		DB_PARAM_UUID(d->id),
+		DB_PARAM_TEXT(d->topic),
+		DB_PARAM_BYTES(d->body),
+		DB_PARAM_BYTES(d->record),
+		db_param_text_or_null(d->event_id),
+		db_param_text_or_null(d->user_id),
+		DB_PARAM_TEXT(d->reason),
+		replay_after_ms > 0 ? after : never,
 	};
 
 	return change(db, &STORE, params, NULL, reterr);

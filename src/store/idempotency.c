@@ -67,21 +67,20 @@ bool idempotency_read(const struct db_result *r, const struct idempotency_key *k
 	return true;
 }
 
-static struct db_param text_or_null(struct str s)
-{
-	return s.p ? (struct db_param)DB_PARAM_TEXT(s) : (struct db_param)DB_PARAM_NULL(DB_TEXT);
-}
-
 void idempotency_record_params(const struct idempotency_key *key,
 			       const struct idempotency_answer *answer,
 			       struct db_param out[IDEMPOTENCY_RECORD_PARAMS])
 {
 	struct str sha256 = { (const char *)key->body_sha256, SHA256_SIZE };
 	const struct db_param params[] = {
-		DB_PARAM_TEXT(key->method),	DB_PARAM_TEXT(key->path),
-		DB_PARAM_TEXT(key->key),	DB_PARAM_BYTES(sha256),
-		DB_PARAM_I16(answer->status),	text_or_null(answer->etag),
-		text_or_null(answer->location), DB_PARAM_TEXT(answer->body),
+		DB_PARAM_TEXT(key->method),
+		DB_PARAM_TEXT(key->path),
+		DB_PARAM_TEXT(key->key),
+		DB_PARAM_BYTES(sha256),
+		DB_PARAM_I16(answer->status),
+		db_param_text_or_null(answer->etag),
+		db_param_text_or_null(answer->location),
+		DB_PARAM_TEXT(answer->body),
 	};
 
 	static_assert(ARRAY_SIZE(params) == IDEMPOTENCY_RECORD_PARAMS, "one per column");

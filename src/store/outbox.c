@@ -81,11 +81,6 @@ static const struct db_statement SIZE = {
 	0,
 };
 
-static int out_of_memory(struct err *reterr)
-{
-	return err_unavailable(reterr, 1, "out of memory");
-}
-
 int outbox_lease_wait(struct db *db, const struct outbox_relay *relay, int64_t lease_ms,
 		      struct outbox_lease *ret, struct err *reterr)
 {
@@ -199,12 +194,12 @@ int outbox_turn_wait(struct db *db, struct arena *arena, const struct outbox_tur
 	assert(t->n_done <= OUTBOX_TURN_MAX && (reads || t->n_done > 0));
 	if (t->n_done > 0) {
 		if (remove_params(arena, t, remove) < 0)
-			return out_of_memory(reterr);
+			return results_out_of_memory(reterr);
 		queries[segment.n_queries++] = (struct db_query){ &REMOVE, remove };
 	}
 	if (reads) {
 		if (read_params(arena, t, read) < 0)
-			return out_of_memory(reterr);
+			return results_out_of_memory(reterr);
 		queries[segment.n_queries++] = (struct db_query){ &BY_INDEX, NULL };
 		queries[segment.n_queries++] = (struct db_query){ &READ, read };
 	}
@@ -215,7 +210,7 @@ int outbox_turn_wait(struct db *db, struct arena *arena, const struct outbox_tur
 		return r;
 	*ret_n = 0;
 	if (reads && read_events(arena, results[segment.n_queries - 1], ret, ret_n) < 0)
-		return out_of_memory(reterr);
+		return results_out_of_memory(reterr);
 	return 0;
 }
 

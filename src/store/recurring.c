@@ -77,17 +77,11 @@ static int read_view(struct arena *arena, struct db_result *const r[N_READ], str
 	return e < 0 ? e : read_surplus(arena, r[AT_SURPLUS], user_id, v, reterr);
 }
 
-static struct db_param text_or_null(struct str s)
-{
-	return s.p != NULL ? (struct db_param)DB_PARAM_TEXT(s)
-			   : (struct db_param)DB_PARAM_NULL(DB_TEXT);
-}
-
 int recurring_read_wait(struct db *db, struct arena *arena, const struct recurring_key *key,
 			struct recurring_view *ret, struct err *reterr)
 {
 	const struct db_param params[] = { DB_PARAM_TEXT(key->user_id), DB_PARAM_I64(key->task_id),
-					   text_or_null(key->event_id) };
+					   db_param_text_or_null(key->event_id) };
 	const struct db_query queries[N_READ] = { { &FACTS, params },
 						  { &TASK_GET, params },
 						  { &SURPLUS, params } };
@@ -244,7 +238,7 @@ int recurring_settle_wait(struct db *db, const struct recurring_change *c, struc
 {
 	const struct db_param params[] = { DB_PARAM_TEXT(c->key->user_id),
 					   DB_PARAM_I64(c->key->task_id), DB_PARAM_I64(c->version),
-					   text_or_null(c->key->event_id) };
+					   db_param_text_or_null(c->key->event_id) };
 	struct db_result *result;
 	int r = run_one(db, c->key->user_id, &SETTLE, params, &result, reterr);
 

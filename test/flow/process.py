@@ -2,6 +2,7 @@
 """The daemon and the commands of its binary, as processes."""
 import datetime
 import json
+import glob
 import os
 import re
 import signal
@@ -44,6 +45,13 @@ def check_log_line(line, role="chat-api"):
     assert entry["role"] == role, line
     assert entry["msg"], line
     return entry
+
+
+def fake_clock(**how):
+    """The environment of a release build whose clock is wrong as libfaketime is told: FAKETIME="+3600"; its monotonic clock is right."""
+    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    assert found, "libfaketime is not installed: scripts/deps.sh test"
+    return {"LD_PRELOAD": found[0], "FAKETIME_DONT_FAKE_MONOTONIC": "1", **how}
 
 
 def wait_until(what, condition, seconds=START_SECONDS, every=0.01):

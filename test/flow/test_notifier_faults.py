@@ -20,11 +20,10 @@ import process
 from fake_sidecar import FakeSidecar
 from mail_host import MailHost, server_context
 from notifier_host import LINK_KEY, Notifier, Stack, preferences, reminder
-from process import wait_until
+from process import fake_clock, wait_until
 from test_notifier import (address_of, at, dead_letters, fired, instant, jobs, notifications, prefer, schedule, state_of, told, triggers,
                            wait_consumed, wait_outcomes)
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 RELEASE = os.path.join(process.ROOT, "build", "release", "todod")
 
 
@@ -215,11 +214,10 @@ def test_the_last_failure_of_a_mail_nobody_waits_for(make_notifiers, new_user):
 def test_a_clock_that_is_wrong(make_notifiers, new_user, offset):
     """DP10: the scheduler's clock and the store's decide, notifier's does not: on time, and the next try after its pause, whatever is
     delivered again meanwhile."""
-    assert os.path.exists(FAKETIME), "libfaketime is not installed: scripts/deps.sh test"
     stack, mail = make_notifiers(f"clock_{'ahead' if offset[0] == '+' else 'behind'}", start=False, notifier__retry_delays="3s,3s",
                                  notifier__lease="3s", smtp__timeout="2s")
     stack.notifier.binary = RELEASE
-    stack.notifier.env = {"LD_PRELOAD": FAKETIME, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    stack.notifier.env = fake_clock(FAKETIME=offset)
     stack.start()
     user = new_user()
     address = prefer(stack, user)
