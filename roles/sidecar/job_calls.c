@@ -72,7 +72,7 @@ FIBER void job_put(struct call *c)
 		call_error(c, 409, "DAPR_SCHEDULER_SCHEDULE_JOB", "job %.*s already exists",
 			   STR_ARGS(job.name));
 	} else {
-		jobs_look(c->caller);
+		jobs_due(c->caller, job.due_us);
 		call_empty(c, 204);
 	}
 }

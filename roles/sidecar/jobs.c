@@ -3,7 +3,8 @@
  * Firing jobs. When the timer goes off, one fiber per app looks for what is due and starts a fiber
  * for each job; a job's ticks follow each other, jobs do not wait for each other. A row is changed
  * only after the answer, so a crash fires again what was under way. Its version tells whether the
- * job was replaced in the meantime; then the new one stands untouched.
+ * job was replaced in the meantime; then the new one stands untouched. Between two looks
+ * next_job_us is lowered by whoever makes a job or ends a tick, so that neither costs a look.
  */
 #include "jobs_private.h"
 
@@ -28,6 +29,7 @@ enum {
 struct job_run {
 	struct job_run *next;
 	struct hosted *app;
+	int64_t next_us; /* when it is due again; INT64_MAX: never; 0: its row may be another now */
 	char name[NAME_SIZE];
 };
 
@@ -37,15 +39,17 @@ static const struct metric_family JOBS = {
 	"Job calls by app and result: done, retried, dropped.",
 };
 
-static const struct db_statement DUE = {
-	"sidecar_jobs_due",
-	"SELECT name FROM sidecar.jobs WHERE app_id = $1 AND due_at <= $2 AND NOT (name = ANY ($3::text[])) "
-	"ORDER BY due_at LIMIT $4::int8",
-	4,
+/* A table that has just filled has no statistics yet: without this the plan may be to sort it all.
+ */
+static const struct db_statement IN_ORDER = {
+	"sidecar_jobs_in_order",
+	"SELECT set_config('enable_sort', 'off', true)",
+	0,
 };
-static const struct db_statement NEXT = {
-	"sidecar_jobs_next",
-	"SELECT min(due_at) FROM sidecar.jobs WHERE app_id = $1 AND NOT (name = ANY ($2::text[])) AND due_at > $3",
+static const struct db_statement FIRST = {
+	"sidecar_jobs_first",
+	"SELECT name, due_at FROM sidecar.jobs WHERE app_id = $1 AND NOT (name = ANY ($2::text[])) "
+	"ORDER BY due_at LIMIT $3::int8",
 	3,
 };
 static const struct db_statement READ = {
@@ -87,8 +91,12 @@ void jobs_arm(struct host *h)
 	int64_t at_us = INT64_MAX;
 
 	for (size_t i = 0; i < h->n_apps && !h->is_stopping; i++) {
-		if (h->apps[i].next_job_us < at_us && app_lives(&h->apps[i]))
-			at_us = h->apps[i].next_job_us;
+		const struct hosted *app = &h->apps[i];
+		/* Who looks arms it then. With all runs taken there is nothing to start; the first
+		 * that ends arms it. */
+		if (app->next_job_us < at_us && !app->is_looking && app->n_runs < RUNS_MAX &&
+		    app_lives(app))
+			at_us = app->next_job_us;
 	}
 	alarm_clock_set(&h->job_alarm, at_us);
 }
@@ -111,17 +119,20 @@ struct tick {
 	struct db_result *row;
 };
 
+/* The tick is over and the job due again at next_us, if it is still the one that fired. */
 static FIBER int change_wait(struct job_run *run, const struct db_statement *statement,
-			     const struct db_param *params, struct err *reterr)
+			     const struct db_param *params, int64_t next_us, struct err *reterr)
 {
 	const struct db_query query = { statement, params };
 	const struct db_segment segment = { .queries = &query, .n_queries = 1 };
 	struct db_result *result = NULL;
 
 	int r = db_run_wait(run->app->host->db, &segment, &result, NULL, reterr);
-	if (r == 0)
-		db_result_free(result);
-	return r;
+	if (r < 0)
+		return r;
+	run->next_us = db_affected(result) > 0 ? next_us : 0;
+	db_result_free(result);
+	return 0;
 }
 
 /* 0 with tick->row NULL: it is not due any more. */
@@ -208,19 +219,20 @@ static FIBER int go_on_wait(struct job_run *run, const struct tick *tick, struct
 					   DB_PARAM_TEXT(str_from(run->name)),
 					   DB_PARAM_UUID(tick->version), DB_PARAM_TIME(next_us) };
 	bool is_over = next_us == INT64_MAX || next_us > tick->expires_us;
-	return change_wait(run, is_over ? &END : &NEXT_TICK, params, reterr);
+	return change_wait(run, is_over ? &END : &NEXT_TICK, params, is_over ? INT64_MAX : next_us,
+			   reterr);
 }
 
 static FIBER int again_wait(struct job_run *run, const struct tick *tick, int64_t delay_ms,
 			    int64_t retries, struct err *reterr)
 {
+	int64_t next_us = time_now_us() + delay_ms * 1000;
 	const struct db_param params[] = { DB_PARAM_TEXT(run->app->id),
 					   DB_PARAM_TEXT(str_from(run->name)),
-					   DB_PARAM_UUID(tick->version),
-					   DB_PARAM_TIME(time_now_us() + delay_ms * 1000),
+					   DB_PARAM_UUID(tick->version), DB_PARAM_TIME(next_us),
 					   DB_PARAM_I32(retries) };
 
-	return change_wait(run, &AGAIN, params, reterr);
+	return change_wait(run, &AGAIN, params, next_us, reterr);
 }
 
 static void tell(enum log_level level, const char *msg, const struct job_run *run, int status,
@@ -286,55 +298,60 @@ static FIBER void run_job(void *arg)
 		log_err(LOG_WARN, "sidecar.job_not_settled", &err);
 		(void)fiber_sleep(DB_PAUSE_US / 1000);
 	}
+	int64_t next_us = run->next_us;
 	end_run(run);
-	jobs_look(app);
+	jobs_due(app, next_us);
 }
 
 /* ---- looking for them ---- */
 
-static void start_run(struct hosted *app, struct str name)
+static int start_run(struct hosted *app, struct str name)
 {
 	struct job_run *run = calloc(1, sizeof(*run));
 
 	if (run == NULL || str_copy(run->name, sizeof(run->name), name) < 0) {
 		free(run);
-		return;
+		return -ENOMEM;
 	}
 	run->app = app;
 	run->next = app->runs;
 	app->runs = run;
 	app->n_runs++;
-	if (fiber_spawn(app->host->loop, "sidecar.job", run_job, run, NULL, NULL) < 0)
+	int r = fiber_spawn(app->host->loop, "sidecar.job", run_job, run, NULL, NULL);
+	if (r < 0)
 		end_run(run);
+	return r;
 }
 
 /* Starts what is due, and finds out when the next one is. */
 static FIBER int look_wait(struct hosted *app, struct arena *arena, struct err *reterr)
 {
 	struct str names[RUNS_MAX];
-	struct db_result *results[2];
+	struct db_result *results[2], *jobs;
 	struct db_param busy;
+	int row = 0;
 	size_t n = 0;
 
 	for (const struct job_run *run = app->runs; run != NULL && n < RUNS_MAX; run = run->next)
 		names[n++] = str_from(run->name);
 	if (db_param_texts(arena, names, n, &busy) < 0)
 		return err_unavailable(reterr, 1, "out of memory");
-	int64_t now_us = time_now_us();
-	const struct db_param due[] = { DB_PARAM_TEXT(app->id), DB_PARAM_TIME(now_us), busy,
-					DB_PARAM_I64(RUNS_MAX - (int64_t)n) };
-	const struct db_param next[] = { DB_PARAM_TEXT(app->id), busy, DB_PARAM_TIME(now_us) };
-	const struct db_query queries[] = { { &DUE, due }, { &NEXT, next } };
+	/* One more than there is room for tells when to look again. */
+	int room = RUNS_MAX - (int)n;
+	const struct db_param params[] = { DB_PARAM_TEXT(app->id), busy, DB_PARAM_I64(room + 1) };
+	const struct db_query queries[] = { { &IN_ORDER, NULL }, { &FIRST, params } };
 	const struct db_segment segment = { .queries = queries, .n_queries = 2 };
 	int r = db_run_wait(app->host->db, &segment, results, NULL, reterr);
 	if (r < 0)
 		return r;
-	app->next_job_us = db_is_null(results[1], 0, 0) ? INT64_MAX : db_time(results[1], 0, 0);
-	for (int row = 0; row < db_rows(results[0]); row++)
-		start_run(app, db_text(results[0], row, 0));
+	jobs = results[1];
+	int64_t now_us = time_now_us();
+	while (r == 0 && row < db_rows(jobs) && row < room && db_time(jobs, row, 1) <= now_us)
+		r = start_run(app, db_text(jobs, row++, 0));
+	app->next_job_us = row < db_rows(jobs) ? db_time(jobs, row, 1) : INT64_MAX;
 	db_result_free(results[0]);
-	db_result_free(results[1]);
-	return 0;
+	db_result_free(jobs);
+	return r < 0 ? err_unavailable(reterr, 1, "no fiber for a job") : 0;
 }
 
 static FIBER void look(void *arg)
@@ -346,9 +363,9 @@ static FIBER void look(void *arg)
 	while (app->look_again && r == 0) {
 		struct arena *arena = arena_new(RUN_ARENA_BYTES);
 		app->look_again = false;
-		/* With all runs taken there is nothing to start; the first that ends looks again.
-		 */
-		if (app->n_runs < RUNS_MAX && !app->host->is_stopping && app_lives(app))
+		if (app->n_runs == RUNS_MAX)
+			app->next_job_us = 0; /* not known: the first that ends has it looked up */
+		else if (!app->host->is_stopping && app_lives(app))
 			r = arena != NULL ? look_wait(app, arena, &err) : -ENOMEM;
 		arena_free(arena);
 	}
@@ -370,6 +387,15 @@ void jobs_look(struct hosted *app)
 		return;
 	app->is_looking = false;
 	app->next_job_us = time_now_us() + DB_PAUSE_US;
+	jobs_arm(app->host);
+}
+
+void jobs_due(struct hosted *app, int64_t at_us)
+{
+	if (app->is_looking)
+		app->look_again = true; /* what it reads may be older than this */
+	if (at_us < app->next_job_us)
+		app->next_job_us = at_us;
 	jobs_arm(app->host);
 }
 

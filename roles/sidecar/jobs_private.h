@@ -28,8 +28,10 @@ int job_parse(struct arena *arena, struct str name, struct str body, int64_t now
 	      struct job *ret, const char **ret_code, struct err *reterr) MUST_CHECK;
 
 int jobs_open(struct host *h) MUST_CHECK;
-/* Jobs of the app may be due, or an instance of it has come up. */
+/* An instance of the app has come up: looks for its jobs. */
 void jobs_look(struct hosted *app);
+/* A job of the app is due then; 0 or another time past: now; INT64_MAX: none. */
+void jobs_due(struct hosted *app, int64_t at_us);
 /* Sets the timer anew. */
 void jobs_arm(struct host *h);
 void jobs_close(struct host *h);
