@@ -37,7 +37,7 @@ import sys
 import threading
 import time
 
-from run import HERE, ROOT, Failed, goal, machine, output_of, pgbench, say, table, wrk
+from run import HERE, ROOT, Failed, busy_notes, goal, machine, output_of, pgbench, say, table, wrk
 from times import GOAL_LATE_MS, GOAL_LATE_SWEPT_MS, GOAL_NEXT_MS, GOAL_SWEEP_S, Times, percentile
 from writers import Creates, Lives, WriteFailed, Writers, paced
 
@@ -435,9 +435,7 @@ def report(benches, notes):
 
 
 def run(stacks):
-    benches, notes = [], []
-    if os.getloadavg()[0] > 0.5:
-        notes.append(f"The machine had a load of {os.getloadavg()[0]:.1f} before this began, so the figures are not worth keeping.")
+    benches, notes = [], busy_notes()
     if SECONDS < 60:
         notes.append(f"A try of {SECONDS} s a measurement: not worth keeping.")
     for stack in stacks:

@@ -17,6 +17,13 @@ def cpu_seconds(pid, with_ended=False):
     return sum(int(v) for v in fields[11:15 if with_ended else 13]) / TICK
 
 
+def machine_seconds():
+    """What all its processors have worked, those of its host's other guests not counted."""
+    with open("/proc/stat", encoding="ascii") as f:
+        user, nice, system, _, _, irq, softirq = (int(v) for v in f.readline().split()[1:8])
+    return (user + nice + system + irq + softirq) / TICK
+
+
 def memory_kib(pid, field="RssAnon"):
     """RssAnon: what is the process's own; VmRSS: with libraries and what is shared."""
     try:
