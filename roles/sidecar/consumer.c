@@ -2,8 +2,8 @@
 /*
  * Reading topics. One fiber per partition with a backlog, never two: what is delivered next is the
  * record after the last settled one, whoever gets it, so order per key holds while instances come
- * and go. Progress is written when a record is settled, before the next one is delivered: a crash
- * repeats the records that were under way and no others. That write does not wait for the disk:
+ * and go. Progress is written a little behind the deliveries (progress.c): a crash repeats, in
+ * order, the record under way and at most four before it. The write does not wait for the disk:
  * after a crash of the database itself, some more are repeated.
  */
 #include "consumer_private.h"
@@ -179,7 +179,6 @@ static FIBER int settle_wait(struct partition *p, int64_t next, struct err *rete
 
 	if (r < 0)
 		return r;
-	p->next = next;
 	forget_settled(p);
 	return 0;
 }

@@ -11,14 +11,6 @@
 
 enum { PARTITION_AHEAD_MAX = 16 };
 
-/* That a partition waits to have its progress written (progress.c). */
-struct settlement {
-	struct partition *next, **slot;
-	struct fiber_wait wait;
-	int64_t end;
-	struct err err;
-};
-
 struct partition {
 	struct consumer *consumer;
 	unsigned number;
@@ -28,7 +20,11 @@ struct partition {
 	bool is_resting;			 /* the fiber sleeps between two tries */
 	struct kept *ahead[PARTITION_AHEAD_MAX]; /* read ahead; the next is the last */
 	unsigned ahead_n;
-	struct settlement settlement;
+	/* progress.c */
+	struct partition *next_unwritten;
+	bool is_listed;
+	unsigned n_unwritten;	 /* records that are settled, and the database was not told */
+	struct fiber_wait *room; /* who waits for n_unwritten to fall */
 };
 
 struct consumer {

@@ -39,7 +39,7 @@ struct host;
 struct topic;
 struct consumer;
 struct partition;
-struct settling_batch;
+struct progress_batch;
 struct job_run;
 struct cron_binding;
 
@@ -97,9 +97,9 @@ struct host {
 	struct topic *topics;
 	unsigned n_topics;
 	struct consumer *consumers;
-	struct partition *settling_first, *settling_last; /* progress.c */
-	struct settling_batch *settling_batch;
-	bool is_settling;
+	struct partition *unwritten; /* progress.c */
+	struct progress_batch *progress_batch;
+	bool is_writing_progress;
 	struct timer rescan; /* looks again for partitions whose fiber could not be had */
 	struct timer lease_timer, sweep_timer;
 	struct uuid lease_id;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A partition that is waiting lies in the host's list, then in the batch that is being written. It
- * outlives its fiber, so a fiber that leaves early takes it out of either.
+ * A partition with something to write lies in the host's list. One fiber takes the whole list,
+ * writes it in one statement, rests a little, and ends when nothing has come meanwhile: an idle
+ * group costs nothing, a lone record is written at once, busy ones share a statement.
  */
 #include "progress_private.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,14 +14,18 @@
 enum {
 	BATCH_MAX = 128,
 	BATCH_ARENA_BYTES = 1024 * 1024,
-	SETTLE_TIMEOUT_MS = 60 * 1000,
+	UNWRITTEN_MAX = 4, /* records of one partition */
+	GATHER_MS = 5,
+	DB_PAUSE_MS = 1000,
+	ROOM_TIMEOUT_MS = 60 * 1000,
 };
 
 /* What one statement writes. */
-struct settling_batch {
+struct progress_batch {
 	struct arena *arena;
-	struct partition *parts[BATCH_MAX]; /* settlement.slot points here; NULL: it left */
+	struct partition *parts[BATCH_MAX];
 	int64_t numbers[BATCH_MAX], ends[BATCH_MAX];
+	unsigned settled[BATCH_MAX]; /* records that this writes */
 	size_t n;
 };
 
@@ -37,9 +44,9 @@ static const struct db_statement SETTLE = {
 	4,
 };
 
-static struct settling_batch *batch_new(void)
+static struct progress_batch *batch_new(void)
 {
-	struct settling_batch *b = calloc(1, sizeof(*b));
+	struct progress_batch *b = calloc(1, sizeof(*b));
 
 	if (b != NULL)
 		b->arena = arena_new(BATCH_ARENA_BYTES);
@@ -52,44 +59,35 @@ static struct settling_batch *batch_new(void)
 
 void progress_close(struct host *h)
 {
-	if (h->settling_batch != NULL)
-		arena_free(h->settling_batch->arena);
-	free(h->settling_batch);
-	h->settling_batch = NULL;
+	if (h->progress_batch != NULL)
+		arena_free(h->progress_batch->arena);
+	free(h->progress_batch);
+	h->progress_batch = NULL;
 }
 
-static void list_add(struct host *h, struct partition *p)
+static void list(struct host *h, struct partition *p)
 {
-	p->settlement.next = NULL;
-	*(h->settling_last != NULL ? &h->settling_last->settlement.next : &h->settling_first) = p;
-	h->settling_last = p;
-}
-
-static void list_remove(struct host *h, struct partition *p)
-{
-	struct partition *before = NULL, *at = h->settling_first;
-
-	for (; at != NULL && at != p; at = at->settlement.next)
-		before = at;
-	if (at == NULL)
+	if (p->is_listed)
 		return;
-	*(before != NULL ? &before->settlement.next : &h->settling_first) = p->settlement.next;
-	if (h->settling_last == p)
-		h->settling_last = before;
+	p->is_listed = true;
+	p->next_unwritten = h->unwritten;
+	h->unwritten = p;
 }
 
-static void take(struct host *h, struct settling_batch *b)
+static void take(struct host *h, struct progress_batch *b)
 {
-	for (b->n = 0; h->settling_first != NULL && b->n < BATCH_MAX; b->n++) {
-		struct partition *p = h->settling_first;
+	for (b->n = 0; h->unwritten != NULL && b->n < BATCH_MAX; b->n++) {
+		struct partition *p = h->unwritten;
 
-		list_remove(h, p);
-		p->settlement.slot = &b->parts[b->n];
+		h->unwritten = p->next_unwritten;
+		p->is_listed = false;
 		b->parts[b->n] = p;
+		b->ends[b->n] = p->next;
+		b->settled[b->n] = p->n_unwritten;
 	}
 }
 
-static int encode(struct settling_batch *b, struct db_param params[4])
+static int encode(struct progress_batch *b, struct db_param params[4])
 {
 	struct str *names = arena_alloc(b->arena, 2 * b->n * sizeof(*names)),
 		   *topics = names != NULL ? names + b->n : NULL;
@@ -102,7 +100,6 @@ static int encode(struct settling_batch *b, struct db_param params[4])
 		names[i] = str_from(p->consumer->group);
 		topics[i] = str_from(p->consumer->topic->name);
 		b->numbers[i] = p->number;
-		b->ends[i] = p->settlement.end;
 	}
 	int r = db_param_texts(b->arena, names, b->n, &params[0]);
 	if (r == 0)
@@ -112,7 +109,7 @@ static int encode(struct settling_batch *b, struct db_param params[4])
 	return r == 0 ? db_param_i64s(b->arena, DB_I64, b->ends, b->n, &params[3]) : r;
 }
 
-static FIBER int write_wait(struct host *h, struct settling_batch *b, struct err *reterr)
+static FIBER int write_wait(struct host *h, struct progress_batch *b, struct err *reterr)
 {
 	struct db_param params[4];
 	const struct db_query queries[] = { { &NO_WAIT, NULL }, { &SETTLE, params } };
@@ -129,16 +126,18 @@ static FIBER int write_wait(struct host *h, struct settling_batch *b, struct err
 	return r;
 }
 
-static void finish(struct settling_batch *b, int result, const struct err *err)
+static void finish(struct host *h, struct progress_batch *b, bool is_written)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct partition *p = b->parts[i];
 
-		if (p == NULL)
+		if (!is_written) {
+			list(h, p);
 			continue;
-		p->settlement.slot = NULL;
-		p->settlement.err = *err;
-		fiber_wake(&p->settlement.wait, result);
+		}
+		p->n_unwritten -= b->settled[i];
+		if (p->room != NULL)
+			fiber_wake(p->room, 0);
 	}
 	arena_reset(b->arena);
 }
@@ -146,53 +145,70 @@ static void finish(struct settling_batch *b, int result, const struct err *err)
 static FIBER void write_all(void *arg)
 {
 	struct host *h = arg;
-	struct settling_batch *b = h->settling_batch;
+	struct progress_batch *b = h->progress_batch;
 	struct err err = { 0 };
+	int r = 0;
 
-	while (h->settling_first != NULL) {
+	while (h->unwritten != NULL && r != -ECANCELED) {
 		take(h, b);
-		int r = write_wait(h, b, &err);
-		finish(b, r, &err);
+		r = write_wait(h, b, &err);
+		finish(h, b, r == 0);
+		if (r < 0)
+			log_err(LOG_WARN, "sidecar.progress_failed", &err);
+		if (r < 0 && h->is_stopping)
+			break;
+		if (!h->is_stopping)
+			r = fiber_sleep(r == 0 ? GATHER_MS : DB_PAUSE_MS);
 	}
-	h->is_settling = false;
+	h->is_writing_progress = false;
 }
 
 static int start_writer(struct host *h, struct err *reterr)
 {
-	if (h->is_settling)
+	if (h->is_writing_progress)
 		return 0;
-	if (h->settling_batch == NULL)
-		h->settling_batch = batch_new();
-	if (h->settling_batch == NULL) {
+	if (h->progress_batch == NULL)
+		h->progress_batch = batch_new();
+	if (h->progress_batch == NULL) {
 		err_unavailable(reterr, 1, "out of memory");
 		return -ENOMEM;
 	}
-	if (fiber_spawn(h->loop, "sidecar.settle", write_all, h, NULL, NULL) < 0) {
+	if (fiber_spawn(h->loop, "sidecar.progress", write_all, h, NULL, NULL) < 0) {
 		err_unavailable(reterr, 1, "too much is under way");
 		return -EAGAIN;
 	}
-	h->is_settling = true;
+	h->is_writing_progress = true;
 	return 0;
+}
+
+/* Until less is unwritten than may be. */
+static FIBER int room_wait(struct partition *p, struct err *reterr)
+{
+	struct fiber_wait room;
+	int r = 0;
+
+	while (r == 0 && p->n_unwritten >= UNWRITTEN_MAX) {
+		fiber_wait_init(&room);
+		p->room = &room;
+		r = fiber_wait(&room, "sidecar.progress", ROOM_TIMEOUT_MS);
+		p->room = NULL;
+	}
+	if (r < 0)
+		err_unavailable(reterr, 1, "progress was not written in time");
+	return r;
 }
 
 int progress_settle_wait(struct partition *p, int64_t next, struct err *reterr)
 {
 	struct host *h = p->consumer->host;
-	struct settlement *s = &p->settlement;
-
-	*s = (struct settlement){ .end = next };
-	fiber_wait_init(&s->wait);
-	list_add(h, p);
 	int r = start_writer(h, reterr);
+
 	if (r == 0)
-		r = fiber_wait(&s->wait, "sidecar.settle", SETTLE_TIMEOUT_MS);
-	if (s->slot != NULL)
-		*s->slot = NULL;
-	s->slot = NULL;
-	list_remove(h, p);
-	if (r < 0 && s->err.kind != NULL)
-		*reterr = s->err;
-	else if (r < 0)
-		err_unavailable(reterr, 1, "progress was not written in time");
-	return r;
+		r = room_wait(p, reterr);
+	if (r < 0)
+		return r;
+	p->next = next;
+	p->n_unwritten++;
+	list(h, p);
+	return 0;
 }

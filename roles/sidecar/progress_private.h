@@ -8,8 +8,10 @@
 #include "consumer_private.h"
 
 /*
- * Everything before next is settled. Writes what has come together from all groups since the last
- * write began, in one statement. Its commit does not wait for the disk. As db_run_wait.
+ * Everything before next is settled, and is not delivered again while this process lives. The
+ * database is told soon, together with what comes from all groups meanwhile, and its commit does
+ * not wait for the disk: a crash repeats what it was not told. Waits while four records of the
+ * partition are unwritten. 0; -ETIME, -ECANCELED, -EAGAIN or -ENOMEM: nothing is settled.
  */
 FIBER int progress_settle_wait(struct partition *p, int64_t next, struct err *reterr) MUST_CHECK;
 void progress_close(struct host *h);
