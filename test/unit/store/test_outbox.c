@@ -346,17 +346,27 @@ START_TEST(what_is_held_back_lets_others_pass)
 }
 END_TEST
 
+static const char *analyzed_when; /* the statistics are of what is there, or of an empty table */
+
 static FIBER void deep(void *arg)
 {
 	const struct outbox_turn all = { .parts = ALL_PARTS };
+	struct outbox_ref done[100];
 	size_t n = 0;
 
 	(void)arg;
+	pg_sql("ALTER TABLE todod.outbox SET (autovacuum_enabled = off)");
+	if (strcmp(analyzed_when, "empty") == 0)
+		pg_sql("ANALYZE todod.outbox");
 	pg_sql("INSERT INTO todod.outbox (event_id, topic, part, user_id, sequence, event) "
 	       "SELECT gen_random_uuid(), 'task-events', 2, 'u' || n % 100, n, 'e' FROM generate_series(1, 20000) n");
-	pg_sql("ANALYZE todod.outbox");
-	turn(&all, &n);
+	if (strcmp(analyzed_when, "full") == 0)
+		pg_sql("ANALYZE todod.outbox");
+	const struct outbox_event *e = turn(&all, &n);
 	ck_assert_uint_eq(n, 100);
+	for (size_t i = 0; i < n; i++)
+		done[i] = e[i].ref;
+	turn(&(struct outbox_turn){ .done = done, .n_done = n }, &n);
 }
 
 /* Sessions tell the statistics what they read when they end. */
@@ -364,6 +374,7 @@ START_TEST(a_turn_costs_the_same_whatever_waits)
 {
 	long rows = 0;
 
+	analyzed_when = _i == 0 ? "full" : "empty";
 	run(deep);
 	for (int i = 0; i < 1000 && rows == 0; i++) {
 		usleep(10000);
@@ -371,9 +382,9 @@ START_TEST(a_turn_costs_the_same_whatever_waits)
 			"SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relname = 'outbox' "
 			"AND idx_tup_fetch > 0");
 	}
-	ck_assert_int_ge(rows, 100);
+	ck_assert_int_ge(rows, 200);
 	/* ANALYZE and the insert read none. */
-	ck_assert_int_le(rows, OUTBOX_WINDOW + OUTBOX_TURN_MAX);
+	ck_assert_int_le(rows, OUTBOX_WINDOW + 2 * OUTBOX_TURN_MAX);
 }
 END_TEST
 
@@ -472,7 +483,7 @@ int main(void)
 	tcase_add_test(t, the_oldest_of_each_user_and_topic);
 	tcase_add_test(t, a_commit_that_comes_late_is_not_lost);
 	tcase_add_test(t, what_is_held_back_lets_others_pass);
-	tcase_add_test(t, a_turn_costs_the_same_whatever_waits);
+	tcase_add_loop_test(t, a_turn_costs_the_same_whatever_waits, 0, 2);
 	tcase_add_test(t, bounds_and_size);
 	tcase_add_test(t, the_role_of_the_relay_reaches_nothing_else);
 	tcase_add_test(t, the_policy_is_of_the_relay_alone);
