@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What `make bench-events` measures of time (PF5): next instances, reminders with jobs and without, the sweep, what is scheduled.
+What `make bench-events` measures of time (PF5, DP10, FL4, FL6): next instances, reminders with jobs and without, the sweep, what is scheduled.
 
 Reminders go by `in_app` (a notification on task-updates), so no mail server's speed is in the figures. How late one was is
 `sent_at - remind_at`: notifier's clock, when it decided that it is sent, against the time that was wished; one machine, one clock.

@@ -152,7 +152,7 @@ def test_killed_while_it_waits_for_the_server(make_notifiers, new_user):
 
 
 def test_killed_again_and_again(make_notifiers, new_user):
-    """AR10: kills at any moment: nothing is lost, and what is doubled is the same mail."""
+    """AR10, FL3: kills at any moment: nothing is lost, and what is doubled is the same mail."""
     stack, mail = make_notifiers("killed_often", notifier__lease="2s", smtp__timeout="1s")
     users = [new_user() for _ in range(20)]
     for user in users:

@@ -434,7 +434,7 @@ def test_older_spellings_and_shapes(quiet, alone, kind, data):
     ({"data": {"user_id": ""}}, 422), ({"partitionkey": "somebody else"}, 422), ({"id": "x" * 300}, 422), ({"id": ""}, 422),
     ({"unknown": {"a": [None]}}, 200)])
 def test_what_is_not_for_it_and_what_is_wrong(quiet, alone, change, status):
-    """EV12: unknown types are done, poison is refused at once, and neither changes anything."""
+    """EV6, EV12: unknown types are done, poison is refused at once, and neither changes anything."""
     task = recurring(alone)
     done(alone, task)
     before = everything(quiet, alone)

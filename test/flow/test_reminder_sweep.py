@@ -453,7 +453,7 @@ def test_an_outcome_while_the_user_writes(stack, api):
 
 
 def test_the_inbox_is_kept_for_45_days(stack, api):
-    """AR10: longer than a dead letter can be replayed."""
+    """AR10, FL3: longer than a dead letter can be replayed."""
     task, reminder = remind(api)
     events = [sent(api, task, reminder), failed(api, task, reminder)]
     for event, age in zip(events, ("46 days", "44 days")):
