@@ -99,7 +99,7 @@ $(B)/%.o: %.c $(FLAGS_STAMP)
 # False alarms of gcc 12's analyzer: it forgets that no bytes come from nowhere, and who owns what a list holds.
 ifeq ($(PROFILE),analyze)
 $(B)/src/base/siphash.o: CFLAGS_THIS := -Wno-analyzer-null-argument
-$(B)/src/net/db_conninfo.o $(B)/roles/sidecar/crons.o: CFLAGS_THIS := -Wno-analyzer-malloc-leak
+$(addprefix $(B)/,src/base/config.o src/net/db_conninfo.o roles/sidecar/crons.o roles/sidecar/progress.o): CFLAGS_THIS := -Wno-analyzer-malloc-leak
 endif
 
 # Files that EMBED puts into an object; the compiler does not see them.

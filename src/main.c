@@ -106,7 +106,7 @@ static int run(const struct arguments *a, const struct role *role, bool is_all, 
 	else if (r == EX_OK && a->command != COMMAND_NONE)
 		r = command_run(a, c.parts[0].config);
 	else if (r == EX_OK)
-		r = process_run(is_all ? ALL : role->name, c.parts, c.n);
+		r = process_run(role != NULL ? role->name : ALL, c.parts, c.n);
 	configured_done(&c);
 	return r;
 }

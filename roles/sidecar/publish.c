@@ -307,7 +307,7 @@ FIBER void publish_bulk(struct call *c)
 		r = records != NULL ? make_records(c, &entries, records)
 				    : err_unavailable(&c->err, 1, "out of memory");
 	}
-	if (r < 0) {
+	if (r != 0) {
 		call_failure(c, r == -EINVAL ? 400 : 500,
 			     r == -EINVAL ? "ERR_PUBSUB_EVENTS_SER" : "ERR_PUBSUB_PUBLISH_MESSAGE");
 		return;

@@ -314,7 +314,7 @@ static void keep_copies(struct topic *t, struct batch *b, int64_t created_us)
 static FIBER void write_batch(struct topic *t, struct batch *b)
 {
 	struct err err = { 0 };
-	int64_t written_us;
+	int64_t written_us = 0;
 	int r = topic_load_wait(t, &err);
 
 	take(t, b);

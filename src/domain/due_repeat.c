@@ -300,9 +300,11 @@ static size_t match_times(const struct words *w, size_t i, int64_t *ret)
 		return n;
 	}
 	n = match_number(w, i, ret);
+	if (n == 0)
+		return 0;
 	bool is_x = word_is(w, i + n, "x") && is_glued(w, i + n);
 	bool is_time = *ret == 1 && word_is(w, i + n, "time");
-	return n > 0 && (word_at(w, i + n) == W_TIMES || is_x || is_time) ? n + 1 : 0;
+	return word_at(w, i + n) == W_TIMES || is_x || is_time ? n + 1 : 0;
 }
 
 /* "once a week", "twice a day": more than once is nothing RRULE can say without the days. */
