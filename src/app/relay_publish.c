@@ -49,10 +49,11 @@ struct batch {
 
 static struct metric *published_of(struct str topic)
 {
-	char labels[96];
+	char name[64], labels[96];
 
-	snprintf(labels, sizeof(labels), "topic=\"%.*s\"", (int)(topic.n < 64 ? topic.n : 64),
-		 topic.p);
+	if (str_copy(name, sizeof(name), topic) < 0)
+		name[0] = '\0';
+	snprintf(labels, sizeof(labels), "topic=\"%s\"", name);
 	return metric_get(&PUBLISHED, labels);
 }
 

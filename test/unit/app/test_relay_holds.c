@@ -11,7 +11,7 @@ static struct outbox_hold list[RELAY_HOLDS_MAX];
 
 static void setup(void)
 {
-	holds = (struct relay_holds){ .n = 0 };
+	memset(&holds, 0, sizeof(holds));
 }
 
 START_TEST(pauses_double_up_to_a_bound)

@@ -328,7 +328,6 @@ START_TEST(loops_beside_each_other)
 	struct scope scopes[2];
 	struct loop *ls[2];
 	int waited[2] = { 1, 1 };
-	char text_of[4096];
 	struct buf dump;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -346,7 +345,7 @@ START_TEST(loops_beside_each_other)
 	ck_assert_uint_eq(fiber_count_of(ls[1]), 2);
 	ck_assert_uint_eq(fiber_count_of(l), 0);
 
-	buf_init(&dump, sizeof(text_of));
+	buf_init(&dump, 4096);
 	fiber_dump(ls[1], &dump);
 	buf_append_char(&dump, '\0');
 	ck_assert_int_eq(buf_status(&dump), 0);
@@ -439,7 +438,7 @@ END_TEST
 static volatile unsigned depth;
 
 /* Bounded by the guard page only. */
-static unsigned dig(unsigned n)
+static __attribute__((noinline)) unsigned dig(unsigned n)
 {
 	volatile char frame[1024];
 

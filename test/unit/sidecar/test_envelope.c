@@ -249,7 +249,8 @@ static int parse_apps(struct settings *s, const char *text)
 {
 	struct err err = { 0 };
 
-	*s = (struct settings){ .arena = arena };
+	memset(s, 0, sizeof(*s));
+	s->arena = arena;
 	return settings_parse_apps(s, str_from(text), &err);
 }
 

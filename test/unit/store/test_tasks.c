@@ -632,7 +632,7 @@ static bool with_failing_allocation(struct db *db, unsigned kind, uint64_t nth)
 	struct task_list list;
 	struct task_lookup l;
 	struct err err = { 0 };
-	char text[16];
+	char text[32];
 	int r;
 
 	snprintf(text, sizeof(text), "%u-%d", kind, (int)nth);
