@@ -357,6 +357,27 @@ def test_a_next_one_that_was_deleted_stays_away(quiet, alone):
     assert alone.read(made)["occurrence"] == 2
 
 
+def test_a_number_is_there_once(quiet, alone):
+    """A second instance that is made again goes on where the series is already: it has a third, made for the one that was deleted."""
+    first = recurring(alone)
+    done(alone, first)
+    quiet.deliver_all(alone.user)
+    second = next_of(alone, first)
+    done(alone, second)
+    quiet.deliver_all(alone.user)
+    third = next_of(alone, second)
+    assert alone.delete(second).status == 204
+    reopened(alone, first)
+    done(alone, first)
+    quiet.deliver_all(alone.user)
+    again = next_of(alone, first)
+    done(alone, again)
+    quiet.deliver_all(alone.user)
+    assert (again["occurrence"], third["occurrence"]) == (2, 3)
+    assert after(alone, again) == [] and not alone.read(third)["completed"]
+    assert quiet.unsettled(alone.user) == 0
+
+
 def test_another_rule_while_it_is_done(quiet, alone):
     """The untouched instance of the old rule gives way to one of the new."""
     task = recurring(alone, due_date="2031-03-03", recurrence="daily")

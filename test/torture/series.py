@@ -66,7 +66,13 @@ def misfit(parent, child, dues):
     return min(found, key=len, default=["everything"]) or None
 
 
-def check_family(report, parent, children, dues):
+def place_of(user, body, step=0):
+    """Of which a series has one: the instance of a number. None: it is of no series."""
+    return body.get("series_id") and (user, body["series_id"], body["occurrence"] + step)
+
+
+def check_family(report, parent, children, dues, places):
+    """places: those that are taken. A series goes on at the next place, whichever of two tasks of one number it was made for."""
     name = name_of(parent)
     state = parent.state()
     alive = [c for c in children if not c.is_gone]
@@ -87,8 +93,9 @@ def check_family(report, parent, children, dues):
         return
     if state["completed"]:
         report.told[WHAT] += 1
-        report.found[WHAT] += bool(kept)
-        if not kept:
+        has_next = bool(kept) or place_of(parent.user, state, 1) in places
+        report.found[WHAT] += has_next
+        if not has_next:
             report.add("lost", WHAT, f"{name} is completed and has no successor")
     for child in alive:
         if not state["completed"] and not is_touched(child):
@@ -133,8 +140,10 @@ def check_outcomes(report, life, outcomes):
 def check(report, lives, rows):
     outcomes = {(row["user_id"], row["data"]["payload"]["reminder_id"], row["data"]["payload"]["version"], row["type"])
                 for row in rows if row["topic"] == history.REMINDERS and row["type"] in history.WAY}
-    families, dues = {}, {}
+    families, dues, places = {}, {}, set()
     for life in lives.values():
+        if not life.taken_back:
+            places.update(place_of(life.user, body) for _, _, body in life.steps())
         for _, before, body in life.steps():
             if body.get("due_date") and not (before is None and life.is_by_recurrer(1)):
                 dues.setdefault(body["series_id"], set()).add(second_of(body["due_date"]))
@@ -142,4 +151,4 @@ def check(report, lives, rows):
     for key, life in lives.items():
         check_outcomes(report, life, outcomes)
         if key in families or any(is_recurring(b) and b["completed"] for _, _, b in life.steps()):
-            check_family(report, life, families.get(key, []), dues.get(life.versions[life.last][-1].get("series_id"), set()))
+            check_family(report, life, families.get(key, []), dues.get(life.versions[life.last][-1].get("series_id"), set()), places)

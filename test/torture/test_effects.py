@@ -40,6 +40,23 @@ def test_a_completed_task_without_successor(world):
     assert faults(world, "successors") == {"lost": 1}
 
 
+def test_a_series_that_has_its_next_place_already(world):
+    """The second was done and deleted, and made again when the first was done anew; its next one is that of the first second."""
+    first = world.recurring("ann")
+    world.toggle(first)
+    second = world.succeed(first)
+    world.toggle(second)
+    third = world.succeed(second)
+    world.delete(second)
+    world.toggle(first)
+    world.toggle(first)
+    again = world.succeed(first)
+    world.toggle(again)
+    assert faults(world, "successors") == {}
+    world.take_away(third, "recurrer")
+    assert faults(world, "successors")["lost"] >= 1
+
+
 def test_two_successors(world):
     key = world.recurring("ann")
     world.toggle(key)
