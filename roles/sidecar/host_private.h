@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The embedded sidecar as its files see it: apps and their instances, topics and who reads them.
- * One process owns all of it (lease.c), so positions and progress are kept in memory and written
- * through; bodies stay in the database but for the newest and the ones under way.
+ * One process owns all of it (lease.c), so positions and progress are kept in memory, the ones
+ * written through, the other a little behind; bodies stay in the database but for the newest and
+ * the ones under way.
  *
  *   topic      what is published, in partitions; topic.c writes it
  *   consumer   a group's reading of a topic; consumer.c runs a fiber for each partition with a
@@ -51,7 +52,7 @@ struct hosted {
 	unsigned n_runs;
 	bool is_looking;     /* a fiber looks for due jobs */
 	bool look_again;     /* there may be more since it began */
-	int64_t next_job_us; /* the earliest that is not under way; INT64_MAX: none */
+	int64_t next_job_us; /* no job is due before, but those under way; 0: not known */
 };
 
 /* One wish of /dapr/subscribe. */
@@ -97,7 +98,7 @@ struct host {
 	struct topic *topics;
 	unsigned n_topics;
 	struct consumer *consumers;
-	struct partition *unwritten; /* progress.c */
+	struct partition *unwritten, *unwritten_last; /* progress.c */
 	struct progress_batch *progress_batch;
 	bool is_writing_progress;
 	struct timer rescan; /* looks again for partitions whose fiber could not be had */

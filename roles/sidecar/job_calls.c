@@ -66,13 +66,15 @@ FIBER void job_put(struct call *c)
 		DB_PARAM_BOOL(job.overwrite)
 	};
 	int64_t n = call_change_wait(c, &PUT, params);
+	/* Below 0 it may be there all the same. */
+	if (n != 0)
+		jobs_put(c->caller, job.name, job.due_us);
 	if (n < 0) {
 		call_failure(c, 500, "DAPR_SCHEDULER_SCHEDULE_JOB");
 	} else if (n == 0) {
 		call_error(c, 409, "DAPR_SCHEDULER_SCHEDULE_JOB", "job %.*s already exists",
 			   STR_ARGS(job.name));
 	} else {
-		jobs_due(c->caller, job.due_us);
 		call_empty(c, 204);
 	}
 }

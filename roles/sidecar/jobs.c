@@ -30,6 +30,7 @@ struct job_run {
 	struct job_run *next;
 	struct hosted *app;
 	int64_t next_us; /* when it is due again; INT64_MAX: never; 0: its row may be another now */
+	bool is_replaced;
 	char name[NAME_SIZE];
 };
 
@@ -86,16 +87,20 @@ static bool app_lives(const struct hosted *app)
 	return false;
 }
 
+/* Who looks already goes on by itself. With all runs taken there is nothing to start; the first
+ * that ends arms the timer. */
+static bool may_look(const struct hosted *app)
+{
+	return !app->is_looking && app->n_runs < RUNS_MAX && app_lives(app);
+}
+
 void jobs_arm(struct host *h)
 {
 	int64_t at_us = INT64_MAX;
 
 	for (size_t i = 0; i < h->n_apps && !h->is_stopping; i++) {
 		const struct hosted *app = &h->apps[i];
-		/* Who looks arms it then. With all runs taken there is nothing to start; the first
-		 * that ends arms it. */
-		if (app->next_job_us < at_us && !app->is_looking && app->n_runs < RUNS_MAX &&
-		    app_lives(app))
+		if (app->next_job_us < at_us && may_look(app))
 			at_us = app->next_job_us;
 	}
 	alarm_clock_set(&h->job_alarm, at_us);
@@ -272,6 +277,16 @@ static FIBER int fire_wait(struct job_run *run, const struct tick *tick, struct 
 	return again_wait(run, tick, tick->retry_ms, tick->retries + 1, reterr);
 }
 
+/* 0 or another time past: now; INT64_MAX: none. */
+static void due_at(struct hosted *app, int64_t at_us)
+{
+	if (app->is_looking)
+		app->look_again = true; /* what it reads may be older than this */
+	if (at_us < app->next_job_us)
+		app->next_job_us = at_us;
+	jobs_arm(app->host);
+}
+
 static void end_run(struct job_run *run)
 {
 	struct job_run **at = &run->app->runs;
@@ -298,9 +313,9 @@ static FIBER void run_job(void *arg)
 		log_err(LOG_WARN, "sidecar.job_not_settled", &err);
 		(void)fiber_sleep(DB_PAUSE_US / 1000);
 	}
-	int64_t next_us = run->next_us;
+	int64_t next_us = run->is_replaced ? 0 : run->next_us;
 	end_run(run);
-	jobs_due(app, next_us);
+	due_at(app, next_us);
 }
 
 /* ---- looking for them ---- */
@@ -390,13 +405,13 @@ void jobs_look(struct hosted *app)
 	jobs_arm(app->host);
 }
 
-void jobs_due(struct hosted *app, int64_t at_us)
+void jobs_put(struct hosted *app, struct str name, int64_t due_us)
 {
-	if (app->is_looking)
-		app->look_again = true; /* what it reads may be older than this */
-	if (at_us < app->next_job_us)
-		app->next_job_us = at_us;
-	jobs_arm(app->host);
+	for (struct job_run *run = app->runs; run != NULL; run = run->next) {
+		if (str_eq(name, str_from(run->name)))
+			run->is_replaced = true;
+	}
+	due_at(app, due_us);
 }
 
 static void on_alarm(void *arg)
@@ -405,7 +420,7 @@ static void on_alarm(void *arg)
 	int64_t now_us = time_now_us();
 
 	for (size_t i = 0; i < h->n_apps; i++) {
-		if (h->apps[i].next_job_us <= now_us)
+		if (h->apps[i].next_job_us <= now_us && may_look(&h->apps[i]))
 			jobs_look(&h->apps[i]);
 	}
 	jobs_arm(h);

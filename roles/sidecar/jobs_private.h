@@ -28,10 +28,10 @@ int job_parse(struct arena *arena, struct str name, struct str body, int64_t now
 	      struct job *ret, const char **ret_code, struct err *reterr) MUST_CHECK;
 
 int jobs_open(struct host *h) MUST_CHECK;
-/* An instance of the app has come up: looks for its jobs. */
+/* Looks for jobs of the app: it was not known until now when they are due, or one is. */
 void jobs_look(struct hosted *app);
-/* A job of the app is due then; 0 or another time past: now; INT64_MAX: none. */
-void jobs_due(struct hosted *app, int64_t at_us);
+/* A job of the app was made or replaced, or may have been. */
+void jobs_put(struct hosted *app, struct str name, int64_t due_us);
 /* Sets the timer anew. */
 void jobs_arm(struct host *h);
 void jobs_close(struct host *h);

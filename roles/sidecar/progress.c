@@ -34,7 +34,7 @@ static const struct db_statement NO_WAIT = {
 	"SELECT set_config('synchronous_commit', 'off', true)",
 	0,
 };
-/* As many look-ups by the primary key: a join could read the whole table, with its dead rows. */
+/* The table has a row for each partition that a group reads. */
 static const struct db_statement SETTLE = {
 	"sidecar_settle",
 	"UPDATE sidecar.progress SET next_pos = n.pos "
@@ -70,8 +70,9 @@ static void list(struct host *h, struct partition *p)
 	if (p->is_listed)
 		return;
 	p->is_listed = true;
-	p->next_unwritten = h->unwritten;
-	h->unwritten = p;
+	p->next_unwritten = NULL;
+	*(h->unwritten != NULL ? &h->unwritten_last->next_unwritten : &h->unwritten) = p;
+	h->unwritten_last = p;
 }
 
 static void take(struct host *h, struct progress_batch *b)
@@ -161,6 +162,11 @@ static FIBER void write_all(void *arg)
 			r = fiber_sleep(r == 0 ? GATHER_MS : DB_PAUSE_MS);
 	}
 	h->is_writing_progress = false;
+	/* What is left will not be written by this process. */
+	for (struct partition *p = h->unwritten; p != NULL; p = p->next_unwritten) {
+		if (p->room != NULL)
+			fiber_wake(p->room, -ECANCELED);
+	}
 }
 
 static int start_writer(struct host *h, struct err *reterr)
@@ -185,26 +191,32 @@ static int start_writer(struct host *h, struct err *reterr)
 static FIBER int room_wait(struct partition *p, struct err *reterr)
 {
 	struct fiber_wait room;
-	int r = 0;
+	int r;
 
-	while (r == 0 && p->n_unwritten >= UNWRITTEN_MAX) {
+	while (p->n_unwritten >= UNWRITTEN_MAX) {
+		r = start_writer(p->consumer->host, reterr);
+		if (r < 0)
+			return r;
 		fiber_wait_init(&room);
 		p->room = &room;
 		r = fiber_wait(&room, "sidecar.progress", ROOM_TIMEOUT_MS);
 		p->room = NULL;
+		if (r < 0) {
+			err_unavailable(reterr, 1, "progress was not written in time");
+			return r;
+		}
 	}
-	if (r < 0)
-		err_unavailable(reterr, 1, "progress was not written in time");
-	return r;
+	return 0;
 }
 
 int progress_settle_wait(struct partition *p, int64_t next, struct err *reterr)
 {
 	struct host *h = p->consumer->host;
-	int r = start_writer(h, reterr);
+	int r = room_wait(p, reterr);
 
+	/* The last one may have ended meanwhile. */
 	if (r == 0)
-		r = room_wait(p, reterr);
+		r = start_writer(h, reterr);
 	if (r < 0)
 		return r;
 	p->next = next;

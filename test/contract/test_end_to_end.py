@@ -135,7 +135,7 @@ def test_write_to_trail(deployed, api, note):
     published, consumed = list(found["published"].values()), list(found["consumed"].values())
     assert {line["topic"] for line in published} == set(EVENTS)
     assert {line["event_id"] for line in consumed} == {line["event_id"] for line in published if line["topic"] != "task-updates"}
-    assert all(int(line["offset"]) >= 0 for line in consumed)
+    assert {line["result"] for line in consumed} == {"done"} and all(int(line["offset"]) >= 0 for line in consumed)
     trace, = {line["trace_id"] for line in [*published, *consumed]}
     request, = [line for line in lines_of(deployed, "chat-api", correlation_id) if line["msg"] == "http.request"]
     assert request["trace_id"] == trace and request["route"] == "createTask"

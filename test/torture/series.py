@@ -147,6 +147,7 @@ def check(report, lives, rows):
         for _, before, body in life.steps():
             if body.get("due_date") and not (before is None and life.is_by_recurrer(1)):
                 dues.setdefault(body["series_id"], set()).add(second_of(body["due_date"]))
+    places.discard(None)
     check_made(report, lives, families)
     for key, life in lives.items():
         check_outcomes(report, life, outcomes)
