@@ -23,7 +23,7 @@ build/bench-events.md for docs/performance.md. In the environment:
   BENCH_SECONDS=60            how long a measurement takes; the others follow from it: 5 is a try and nothing to keep
   BENCH_STACKS=embedded,dapr  which of them
 
-It fails when the floor is missed: an event is lost, doubled or out of order; less than 100 a second; publishing takes 50 ms or
+It fails when the floor is missed (PF2, FL1): an event is lost, doubled or out of order; less than 100 a second; publishing takes 50 ms or
 more (p99, from commit to the broker's answer), or one in a thousand more than 5 s until its row; a next instance is missing or takes
 more than 30 s; a reminder is early, or one in twenty more than two minutes late. Goals that are missed are only said.
 """
