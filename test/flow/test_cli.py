@@ -267,8 +267,8 @@ def test_port_in_use(key_file, database):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for flags in ([f"--http.port={port}", "--ops.port=0"], ["--http.port=0", f"--ops.port={port}"]):
-            done = run("--role=chat-api", *flags,
+        for http, ops in ((port, 0), (0, port)):
+            done = run("--role=chat-api", f"--http.port={http}", f"--ops.port={ops}", "--dapr.port=0",
                        env={"TODOD_DATABASE_URL": database.api_url, "TODOD_AUTH_KEY_FILE": key_file})
             assert done.returncode == UNAVAILABLE, done
             assert str(port) in done.stderr and "use" in done.stderr, done.stderr

@@ -253,7 +253,7 @@ TABLES = "|".join((*COUNTED, "user_counters", "unsettled_tasks"))
 
 
 # What the relay runs over everybody's events, as a role that reaches nothing else (test_outbox), and the sweeper (above).
-RELAY = r"SELECT o\.part|DELETE FROM todod\.outbox |WITH due AS|SELECT user_id, task_id FROM todod\.unsettled_tasks"
+RELAY = r"SELECT o\.\*|DELETE FROM todod\.outbox |WITH due AS|SELECT user_id, task_id FROM todod\.unsettled_tasks"
 # What the recurrer runs, as another role than the API.
 RECURRER = r"todod\.(processed_events|unsettled_tasks)|x\.parent_task_id = \$2|DELETE FROM todod\.tasks x USING p"
 
