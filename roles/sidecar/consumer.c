@@ -177,10 +177,9 @@ static FIBER int settle_wait(struct partition *p, int64_t next, struct err *rete
 {
 	int r = progress_settle_wait(p, next, reterr);
 
-	if (r < 0)
-		return r;
-	forget_settled(p);
-	return 0;
+	if (r == 0)
+		forget_settled(p);
+	return r;
 }
 
 /*

@@ -35,13 +35,6 @@ static const struct db_statement DELETE = {
 	2,
 };
 
-static struct db_param text_or_null(struct str s)
-{
-	struct db_param text = DB_PARAM_TEXT(s), null = DB_PARAM_NULL(DB_TEXT);
-
-	return s.p != NULL ? text : null;
-}
-
 FIBER void job_put(struct call *c)
 {
 	const char *code = "";
@@ -59,12 +52,16 @@ FIBER void job_put(struct call *c)
 		expires = (struct db_param)DB_PARAM_NULL(DB_TIME);
 	if (job.max_retries < 0)
 		max = (struct db_param)DB_PARAM_NULL(DB_I32);
-	const struct db_param params[] = {
-		DB_PARAM_TEXT(c->caller->id), DB_PARAM_TEXT(job.name),	  DB_PARAM_TIME(job.due_us),
-		text_or_null(job.schedule),   DB_PARAM_I32(job.ticks),	  expires,
-		text_or_null(job.data),	      DB_PARAM_I64(job.retry_ms), max,
-		DB_PARAM_BOOL(job.overwrite)
-	};
+	const struct db_param params[] = { DB_PARAM_TEXT(c->caller->id),
+					   DB_PARAM_TEXT(job.name),
+					   DB_PARAM_TIME(job.due_us),
+					   db_param_text_or_null(job.schedule),
+					   DB_PARAM_I32(job.ticks),
+					   expires,
+					   db_param_text_or_null(job.data),
+					   DB_PARAM_I64(job.retry_ms),
+					   max,
+					   DB_PARAM_BOOL(job.overwrite) };
 	int64_t n = call_change_wait(c, &PUT, params);
 	/* Below 0 it may be there all the same. */
 	if (n != 0)

@@ -191,10 +191,9 @@ static int start_writer(struct host *h, struct err *reterr)
 static FIBER int room_wait(struct partition *p, struct err *reterr)
 {
 	struct fiber_wait room;
-	int r;
 
 	while (p->n_unwritten >= UNWRITTEN_MAX) {
-		r = start_writer(p->consumer->host, reterr);
+		int r = start_writer(p->consumer->host, reterr);
 		if (r < 0)
 			return r;
 		fiber_wait_init(&room);
