@@ -168,9 +168,25 @@ def build(say=print):
 
 # ---- processes ----
 
+claims = []  # of ports, as long as this process lives
+
+
+def claim(port):
+    """Whether the port is this caller's from now on: a name that one process of the machine can have, which goes with it."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0todod-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    claims.append(name)
+    return True
+
+
 def free_ports(count):
     """
-    Ports nobody has now, and nobody gets as the near end of a connection: they can be listened on again after a kill.
+    Ports nobody has now, and nobody gets as the near end of a connection: they can be listened on again after a kill. None is given
+    twice, to whomever, while it may not be listened on yet or between a kill and the next start.
     """
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
         end = int(f.read().split()[0])
@@ -182,7 +198,8 @@ def free_ports(count):
                 s.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        ports.add(port)
+        if claim(port):
+            ports.add(port)
     return list(ports)
 
 
